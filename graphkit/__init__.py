@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from graphkit.optimizers import Optimizer
     from graphkit.quantizers import Quantizer
     from graphkit.regularizers import Regularizer
+    from graphkit.saving.inspection import inspect_file as inspect
     from graphkit.scopes import RematScope, SymbolicScope, device, remat
 
 __version__ = "0.1.0"
@@ -97,6 +98,7 @@ _NAMES = {
     "device": "graphkit.scopes",
     "function": "graphkit.functions",
     "grad": "graphkit.differentiate",
+    "inspect": ("graphkit.saving.inspection", "inspect_file"),
     "load": "graphkit.front",
     "name_scope": ("graphkit.core.names", "NameScope"),
     "remat": "graphkit.scopes",
@@ -145,6 +147,7 @@ __all__ = [
     "function",
     "grad",
     "initializers",
+    "inspect",
     "ir",
     "layers",
     "legacy",

@@ -94,7 +94,7 @@ def _data_files(path: Path) -> list[Path]:
     return [found for found in path.parent.iterdir() if named.fullmatch(found.name)]
 
 
-def _check_locations(message: onnx.ModelProto, path: Path) -> None:
+def check_locations(message: onnx.ModelProto, path: Path) -> None:
     """Raise UnsafePathError for external weights that are not beside the model, SerializationError for a file that is too short."""
     what = repr(str(path))
     for tensor in external_tensors(message):
@@ -128,6 +128,20 @@ def read_message(path: Path) -> onnx.ModelProto:
 
     Raises SerializationError for a file that is not an ONNX model or is incomplete, UnsafePathError for weights elsewhere.
     """
+    message = read_structure(path)
+    check_locations(message, path)
+    try:
+        load_external_data_for_model(message, str(path.parent))
+    except Exception as error:
+        raise SerializationError(f"The weights beside {str(path)!r} cannot be read: {error}") from error
+    return message
+
+
+def read_structure(path: Path) -> onnx.ModelProto:
+    """Read a message without opening its data files.
+
+    Raises SerializationError for a file that is not an ONNX model.
+    """
     try:
         message = onnx.load(str(path), "protobuf", load_external_data=False)
     except Exception as error:
@@ -137,9 +151,4 @@ def read_message(path: Path) -> onnx.ModelProto:
         raise SerializationError(f"{str(path)!r} {fault}.") from error
     if not message.HasField("graph"):
         raise SerializationError(f"{str(path)!r} is not an ONNX model: it holds no graph.")
-    _check_locations(message, path)
-    try:
-        load_external_data_for_model(message, str(path.parent))
-    except Exception as error:
-        raise SerializationError(f"The weights beside {str(path)!r} cannot be read: {error}") from error
     return message

@@ -1,4 +1,4 @@
-"""The ONNX format: export of models, and import of those that graphkit exported."""
+"""The ONNX format: export of models, and import."""
 
 from __future__ import annotations
 
@@ -36,6 +36,10 @@ class Onnx(Format):
         "keep_bfloat16": "True keeps inputs and outputs in bfloat16",
     }
 
+    load_options: ClassVar[Mapping[str, str]] = {
+        "trainable": "names of the initializers to train, as patterns; True or False for all of them (default: all float tensors)",
+    }
+
     def recognizes(self, source: Source) -> int:
         """Score a file by the first fields of the message, or by the suffix if other fields come first."""
         if recognizes(source.head):
@@ -43,11 +47,19 @@ class Onnx(Format):
         is_named = source.suffix in self.suffixes and not source.is_folder and not source.is_hdf5
         return formats.POSSIBLE if is_named and not_binary(source.head) is None else formats.NO
 
-    def load(self, source: Source, *, custom_objects: Mapping[str, Any] | None = None, **_: Any) -> Any:
-        """Return the layers that the file was exported from, with their weights."""
+    def load(
+        self, source: Source, *, custom_objects: Mapping[str, Any] | None = None, trainable: Any = None, **_: Any
+    ) -> Any:
+        """Return the layers that the file was exported from, or one for each of its nodes, with their weights."""
         from .reader import load_model
 
-        return load_model(source.path, custom_objects)
+        return load_model(source.path, custom_objects, trainable)
+
+    def inspect(self, source: Source) -> dict[str, Any]:
+        """Return opsets, inputs, outputs, operators, weights, and what cannot be run or trained."""
+        from .tools.inspection import report_of_message
+
+        return report_of_message(source)
 
     def save(self, model: Any, path: Path, *, overwrite: bool = True, **options: Any) -> None:
         """Export the model."""

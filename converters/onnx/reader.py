@@ -17,21 +17,28 @@ from graphkit.saving.model_config import model_from_json
 
 from .export import CONFIG_KEY, EXTRA_KEY, NO_CONFIG_KEY, WEIGHTS_KEY
 from .files import read_message
+from .imports.graph import model_of
+from .imports.initializers import Trainable
 from .relayout import undo_steps
 
 _STEP_ARGUMENTS = {"transpose": 1, "reshape": 1, "take": 2, "pad": 3}
 _MAX_TABLE = 1 << 28  # characters of JSON that are parsed
 
 
-def load_model(path: str | Path, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """Return the model that `export_model` wrote to `path`: layers from the metadata, weights from the initializers.
+def load_model(path: str | Path, custom_objects: Mapping[str, Any] | None = None, trainable: Trainable = None) -> Any:
+    """Return the model of an ONNX file.
+
+    A file that `export_model` wrote gives the layers that it was exported from: layers from the metadata, weights from the
+    initializers. Any other file gives a layer for each of its nodes.
 
     Args:
         path: the ONNX file.
         custom_objects: user-defined classes and functions by the names that the file uses.
+        trainable: which initializers training updates; see `imports.initializers`.
 
     Raises:
-        SerializationError: the file is not an ONNX model, graphkit did not write it, or its tables do not fit it.
+        SerializationError: the file is not an ONNX model, its graph is malformed, or the tables that graphkit wrote do not fit it.
+        UnsupportedError: an operator is unknown.
         UnknownNameError: the file does not exist.
     """
     file = Path(path)
@@ -42,11 +49,7 @@ def load_model(path: str | Path, custom_objects: Mapping[str, Any] | None = None
     if NO_CONFIG_KEY in entries:
         raise SerializationError(f"{str(path)!r} was exported without its layers: {entries[NO_CONFIG_KEY]}")
     if CONFIG_KEY not in entries:
-        producer = f" (its producer is {message.producer_name!r})" if message.producer_name else ""
-        raise SerializationError(
-            f"{str(path)!r} is an ONNX model that graphkit did not write{producer}: it holds no layer config. "
-            "It can be run by graphkit.runtime.Predictor; importing it as layers is not supported yet."
-        )
+        return model_of(message, trainable)
     model = model_from_json(entries[CONFIG_KEY], custom_objects)
     _set_weights(model, weight_arrays(message, entries), str(path))
     return model

@@ -19,6 +19,14 @@ Function = Callable[..., Any]
 Condition = Callable[[Equation], bool]
 
 
+def _always(equation: Equation) -> bool:
+    return True
+
+
+def _at_all(equation: Equation, opset: int) -> bool:
+    return True
+
+
 class Lowering(NamedTuple):
     """How to write a primitive from some opset on.
 
@@ -26,6 +34,7 @@ class Lowering(NamedTuple):
         function: `(builder, *operands, **params)`; returns a name or Operand for each output, several as a tuple.
         since: the first opset for which it is valid.
         when: whether it covers an equation; a composite that no lowering covers is expanded.
+        at: whether it covers an equation at an opset, where that depends on more than `since`.
         standard: whether it writes an operator that onnxruntime has no CPU kernel for and runs by its definition, which is
             slower than graphkit's own form. It is used if the export asks for the standard's operators.
     """
@@ -33,6 +42,7 @@ class Lowering(NamedTuple):
     function: Function
     since: int
     when: Condition
+    at: Callable[[Equation, int], bool] = _at_all
     standard: bool = False
 
 
@@ -77,7 +87,11 @@ def _entry(name: str) -> Entry:
 
 
 def lowering(
-    *names: str, since: int = 13, when: Condition | None = None, standard: bool = False
+    *names: str,
+    since: int = 13,
+    when: Condition | None = None,
+    at: Callable[[Equation, int], bool] | None = None,
+    standard: bool = False,
 ) -> Callable[[Function], Function]:
     """Register a function as the lowering of these primitives from opset `since` on.
 
@@ -88,14 +102,14 @@ def lowering(
         *names: the primitives.
         since: the first opset for which the function is valid.
         when: whether it covers an equation; by default it covers all.
-        standard: see `Lowering`.
+        at: see `Lowering`; so is `standard`.
 
     Raises:
         NameConflictError: a primitive has an unconditional lowering for the same opset already.
     """
 
     def add(function: Function) -> Function:
-        register = partial(_register, names, Lowering(function, since, when or _always, standard))
+        register = partial(_register, names, Lowering(function, since, when or _always, at or _at_all, standard))
         if _waiting is None or function.__module__.startswith("graphkit."):
             register()
         else:
@@ -174,15 +188,11 @@ def _missing(op_type: str, attributes: Iterable[str], opset: int, domain: str) -
     return f"{op_type} has {', '.join(unknown)}" if unknown else None
 
 
-def _always(equation: Equation) -> bool:
-    return True
-
-
 def find(equation: Equation, target: Target) -> Lowering | None:
     """Return the lowering of an equation for a target, or None."""
     entry = LOWERINGS.get(equation.primitive.name)
     fitting = [low for low in entry.lowerings if target.allows(low)] if entry is not None else []
     for low in sorted(fitting, key=lambda low: (low.since, low.standard))[::-1]:
-        if low.when(equation):
+        if low.when(equation) and low.at(equation, target.opset):
             return low
     return None

@@ -9,10 +9,11 @@ import numpy as np
 
 from graphkit import ops
 from graphkit.core.errors import SerializationError
+from graphkit.graph.size_expressions import expression
 from graphkit.layers.old_reshaping import ResizingToSizes
 from graphkit.layers.reshaping import UpSampling2D
 
-from .sizes import Sizes, expression, factor_of, gathered, known
+from .sizes import Sizes, factor_of, gathered, known
 from .table import add_rows, shape_of, tensorflow
 
 # ----- activations -----

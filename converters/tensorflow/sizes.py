@@ -86,42 +86,6 @@ def factor_of(size: Any, old: Any) -> int | None:
     return quotient if isinstance(quotient, int) and quotient > 0 else None
 
 
-def expression(size: Any, inputs: list[SymbolicTensor], sources: Sequence[SymbolicTensor]) -> Any:
-    """Return a size as JSON data: an int, ["size", index of an input, axis], or ["+" | "*" | "//", ...] of these.
-
-    Args:
-        size: an int or a Dim.
-        inputs: tensors whose axes may be used; a source that is needed is appended.
-        sources: further tensors.
-
-    Raises:
-        SerializationError: no axis of these tensors has a size that it is computed from.
-    """
-    if not isinstance(size, Dim):
-        return int(size)
-    for tensor in (*inputs, *sources):
-        if size in tensor.spec.shape:
-            if not any(tensor is known for known in inputs):
-                inputs.append(tensor)
-            number = next(i for i, known in enumerate(inputs) if known is tensor)
-            return ["size", number, tensor.spec.shape.index(size)]
-    terms = []
-    for coefficient, atoms in size.terms():
-        factors = [_atom_expression(atom, size, inputs, sources) for atom in atoms]
-        terms.append(["*", coefficient, *factors] if factors else coefficient)
-    return ["+", *terms]
-
-
-def _atom_expression(atom: Any, size: Dim, inputs: list[SymbolicTensor], sources: Sequence[SymbolicTensor]) -> Any:
-    dim = Dim({(atom,): 1})
-    if isinstance(atom, str) or any(dim in tensor.spec.shape for tensor in (*inputs, *sources)):
-        if dim == size:
-            raise SerializationError(f"the size {size} does not occur in the tensors that it was computed from")
-        return expression(dim, inputs, sources)
-    _, dividend, divisor = atom
-    return ["//", expression(dividend, inputs, sources), divisor]
-
-
 def gathered(values: Any) -> Any:
     """Return a (nested) list that holds `Sizes` as one `Sizes`; anything else is returned unchanged."""
     if not isinstance(values, (list, tuple)) or not _holds_sizes(values):

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from graphkit.cli import files
 from graphkit.cli.terminal import say
 
 _ABOUT = """\
@@ -17,6 +18,9 @@ examples:
   graphkit plot model.keras -o model.html      draw the graph on a page to pan, zoom and inspect
   graphkit convert model.h5 model.onnx         convert for onnxruntime
   graphkit convert model.onnx model.keras      convert for Keras
+  graphkit inspect model.onnx                  show what a file holds, and whether it can be run and trained
+  graphkit diff a.onnx b.keras                 compare two models, layer by layer
+  graphkit extract model.onnx --to NAME -o b.onnx   write a part of a model
   graphkit run train.py --epochs 3             run a script that imports keras, without Keras
   graphkit demo                                train, save, reload and export a small model, and compare its outputs
   graphkit doctor                              check the installation
@@ -24,10 +28,12 @@ examples:
 
 _INSPECT = """\
 Show what a model file contains and what loading it requires: format, Keras version, layers, parameters, custom classes, functions
-stored as code. No weights are loaded, and nothing in the file is executed.
+stored as code; of an ONNX file opsets, inputs and outputs, operators, floating-point operations, and what cannot be run or trained. No
+weights are loaded, and nothing in the file is executed.
 
 examples:
   graphkit inspect model.h5
+  graphkit inspect model.onnx
   graphkit inspect model.keras --json
 """
 
@@ -121,10 +127,21 @@ def parser() -> argparse.ArgumentParser:
     _add_summary(command("summary", _SUMMARY, "print the table of layers", summary))
     _add_plot(command("plot", _PLOT, "draw the graph", plot))
     _add_convert(command("convert", _CONVERT, "write a model in another format", convert))
+    for name, about, short, add, function in _FILE_COMMANDS:
+        add(command(name, about, short, function))
     _add_run(command("run", _RUN, "run a Keras script on graphkit", run))
     _add_demo(command("demo", _DEMO, "train and export a small model, and compare its outputs", demo))
     command("doctor", _DOCTOR, "check the installation", doctor)
     return top
+
+
+_FILE_COMMANDS: tuple[tuple[str, str, str, Any, Any], ...] = (
+    ("extract", files.EXTRACT, "write a part of a model", files.add_extract, files.extract),
+    ("rename", files.RENAME, "rename tensors and nodes of an ONNX file", files.add_rename, files.rename),
+    ("set-batch", files.SET_BATCH, "set the batch size of an ONNX file", files.add_set_batch, files.set_batch),
+    ("set-shape", files.SET_SHAPE, "set the sizes of inputs of an ONNX file", files.add_set_shape, files.set_shape),
+    ("view", files.VIEW, "show a model in Netron", files.add_view, files.view),
+)
 
 
 def _add_inspect(to: argparse.ArgumentParser) -> None:

@@ -18,6 +18,7 @@ _MODULES = {
     "summary": "graphkit.visualization.summary",
     "plot": "graphkit.visualization.plot",
     "onnx": "graphkit.converters.onnx",
+    "onnx_tools": "graphkit.converters.onnx.tools",
     "lowerings": "graphkit.converters.onnx.registry",
 }
 
@@ -29,6 +30,7 @@ def deferred(name: str) -> Any:
 
 # Modules that register classes for files but are imported only for files that use them, by the module that files name.
 _CLASSES = {
+    "graphkit.onnx": "graphkit.converters.onnx.imports.layers",
     "keras.utils": "graphkit.utils.feature_space",
     "keras.src.layers.preprocessing.feature_space": "graphkit.utils.feature_space",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 from graphkit.core import names, nest
 from graphkit.core.errors import InvalidArgumentError, NodeAccessError, UnsupportedError
@@ -30,6 +30,8 @@ class Operation(Recording):
     Raises:
         InvalidArgumentError: `name` is not a string or contains "/".
     """
+
+    makes_tensors: ClassVar[bool] = False  # whether a call without tensors computes something, unlike that of an Input
 
     def __init__(self, name: str | None = None) -> None:
         if name is not None and (not isinstance(name, str) or "/" in name):

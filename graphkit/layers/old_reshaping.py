@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import operator
-from functools import reduce
 from typing import Any
 
 from graphkit import ops
 from graphkit.core.declared import argument
 from graphkit.core.dims import Dim
-from graphkit.core.errors import InvalidArgumentError, ShapeError
+from graphkit.core.errors import InvalidArgumentError
 from graphkit.core.serialization import graphkit_class
+from graphkit.graph.size_expressions import checked, evaluated
 from graphkit.layers.declared import BuiltInLayer, positive
 from graphkit.layers.graph_form import SavedAsGraph
 from graphkit.layers.reshaping import UpSampling2D
@@ -60,25 +59,11 @@ def _between_unknown(x: Any, following: Any, axis: int, factor: int) -> Any:
     return x + (following - x) * (ops.mod(place, factor) / factor)
 
 
-def _size_expression(layer: Any, name: str, value: Any) -> Any:
-    """Check an expression: an int, or a list ["size", input, axis], ["+", ...], ["*", ...] or ["//", dividend, divisor]."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if isinstance(value, (list, tuple)) and len(value) > 1 and value[0] in ("size", "+", "*", "//"):
-        if value[0] == "size" and len(value) == 3 and all(type(v) is int and v >= 0 for v in value[1:]):
-            return list(value)
-        if value[0] != "size" and (value[0] != "//" or len(value) == 3):
-            return [value[0], *(_size_expression(layer, name, v) for v in value[1:])]
-    raise InvalidArgumentError(
-        f"`{name}` of layer {layer.name!r} must be two sizes, each an int or ['size', input, axis], ['+', ...], ['*', ...], "
-        f"['//', dividend, divisor]; got {value!r}."
-    )
-
-
 def _two_expressions(layer: Any, name: str, value: Any) -> Any:
+    where = f"Each of the two sizes in `{name}` of layer {layer.name!r}"
     if not isinstance(value, (list, tuple)) or len(value) != 2:
-        return _size_expression(layer, name, value if not isinstance(value, int) else None)
-    return [_size_expression(layer, name, v) for v in value]
+        raise InvalidArgumentError(f"`{name}` of layer {layer.name!r} must be two sizes, got {value!r}.")
+    return [checked(v, where) for v in value]
 
 
 @graphkit_class(_HOME)
@@ -101,7 +86,8 @@ class ResizingToSizes(SavedAsGraph, BuiltInLayer):
             ShapeError: `size` refers to an input or axis that does not exist.
         """
         tensors = inputs if isinstance(inputs, (list, tuple)) else [inputs]
-        height, width = (self._evaluated(one, tensors) for one in self.size)
+        shapes = [ops.shape(tensor) for tensor in tensors]
+        height, width = (evaluated(one, shapes, f"The size of layer {self.name!r}") for one in self.size)
         return resize(
             tensors[0],
             (height, width),
@@ -109,20 +95,6 @@ class ResizingToSizes(SavedAsGraph, BuiltInLayer):
             antialias=self.antialias,
             data_format="channels_last",
         )
-
-    def _evaluated(self, size: Any, tensors: Any) -> Any:
-        if isinstance(size, int):
-            return size
-        sign, *parts = size
-        if sign == "size":
-            number, axis = parts
-            if number >= len(tensors) or axis >= len(tensors[number].shape):
-                raise ShapeError(
-                    f"The size of layer {self.name!r} depends on axis {axis} of input {number}, which does not exist."
-                )
-            return ops.shape(tensors[number])[axis]
-        values = [self._evaluated(part, tensors) for part in parts]
-        return reduce({"+": operator.add, "*": operator.mul, "//": operator.floordiv}[sign], values)
 
 
 @graphkit_class(_HOME)

@@ -35,6 +35,9 @@ def inspect_file(path: Any) -> Report:
         `layers` (a list of {"name", "class", "parameters"}; a nested layer is "outer/inner", and parameters are None if unknown),
         `classes` (the number of layers of each), `parameters`, `optimizer` (its class), `custom_classes`, `lambdas`,
         `needs` (what loading it requires), `problems` (why it does not load, even with what it needs), `warnings` (those of loading it).
+        For an ONNX file also `onnx`: `ir_version`, `opsets`, `producer`, `inputs`, `outputs`, `weights` (tensors, elements and bytes by
+        type), `data_files` (bytes in each), `flops`, `operators` (by domain), `functions`, `unknown_operators` and `not_trainable` (each
+        with the reason), `lifting` (which layers the nodes become), `metadata` (its keys).
 
     Raises:
         SerializationError: the file does not exist, is of no known format, or is damaged.
@@ -63,8 +66,9 @@ def _inspected(source: Source, path: Any) -> Report:
     report["classes"] = dict(Counter(layer["class"] for layer in report["layers"]))
     is_weights = report.pop("is_weights", formats.MODEL not in format.holds)
     own, lacking = report.pop("needs", [_MODEL_IS_NEEDED] if is_weights else []), report.pop("lacking", [])
-    is_tried = not lacking and not is_weights
-    report["problems"], report["warnings"] = _tried(source, format, report) if is_tried else ([], [])
+    is_tried = report.pop("is_tried", True) and not lacking and not is_weights and not report.get("problems")
+    problems, messages = _tried(source, format, report) if is_tried else (report.get("problems", []), [])
+    report["problems"], report["warnings"] = problems, messages
     report["needs"] = [*own, *lacking, *_needs(report)]
     return report
 
@@ -192,19 +196,19 @@ def _needs(report: Report) -> list[str]:
 def report_as_text(report: Report) -> str:
     """Format a report for a terminal."""
     model = report["model"] or {}
+    onnx = report.get("onnx")
     lines = [
         f"{report['path']}: {report['format']}",
-        f"  Keras version   {report['keras_version'] or 'unknown'}",
+        *([f"  Keras version   {report['keras_version'] or 'unknown'}"] if onnx is None else _producer_lines(onnx)),
         f"  model           {model.get('class') or '-'} {model.get('name') or ''}".rstrip(),
+        *([] if onnx is None else _type_lines(onnx)),
         f"  parameters      {'unknown' if report['parameters'] is None else format(report['parameters'], ',')}",
-        f"  optimizer       {report['optimizer'] or 'none'}",
-        f"  layers          {len(report['layers'])}",
     ]
-    lines += [
-        f"    {count:4d} {name}"
-        for name, count in sorted(report["classes"].items(), key=lambda c: (-c[1], str(c[0])))
-        if name
-    ]
+    if onnx is None:
+        lines += [f"  optimizer       {report['optimizer'] or 'none'}", f"  layers          {len(report['layers'])}"]
+        lines += _histogram(report["classes"])
+    else:
+        lines += [*_weight_lines(onnx), *_operator_lines(onnx), *_training_lines(onnx)]
     for title, key in (
         ("to load it, provide:", "needs"),
         ("does not load:", "problems"),
@@ -212,6 +216,74 @@ def report_as_text(report: Report) -> str:
     ):
         if report[key]:
             lines += [f"  {title}", *(f"    {line}" for line in report[key])]
-    if not report["needs"] and not report["problems"]:
+    if onnx is not None and onnx["data_files"] and not report["problems"]:
+        lines.append("  whether it loads was not tried, since its weights are in other files")
+    elif not report["needs"] and not report["problems"]:
         lines.append("  loads" if report["warnings"] else "  loads as it is")
     return "\n".join(lines)
+
+
+def _histogram(counts: Mapping[str, int]) -> list[str]:
+    ordered = sorted(counts.items(), key=lambda c: (-c[1], str(c[0])))
+    return [f"    {count:4d} {name}" for name, count in ordered if name]
+
+
+# ----- ONNX -----
+
+
+def _producer_lines(onnx: Report) -> list[str]:
+    return [
+        f"  producer        {onnx['producer'] or 'unknown'}",
+        f"  IR version      {onnx['ir_version']}",
+        f"  opsets          {', '.join(f'{domain} {version}' for domain, version in onnx['opsets'].items()) or 'none'}",
+    ]
+
+
+def _type_lines(onnx: Report) -> list[str]:
+    rows = [(title, name, text) for title in ("inputs", "outputs") for name, text in onnx[title].items()]
+    first = {title: name for title, name, _ in reversed(rows)}
+    return [f"  {title if first[title] == name else '':<15} {name}: {text}" for title, name, text in rows]
+
+
+def _weight_lines(onnx: Report) -> list[str]:
+    lines = [f"  bytes           {onnx['weights']['bytes']:,}"]
+    for type_name, entry in onnx["weights"]["by_type"].items():
+        lines.append(
+            f"    {entry['elements']:,} {type_name} in {_several(entry['tensors'], 'tensor')}, {entry['bytes']:,} bytes"
+        )
+    lines += [f"    {size:,} bytes of these in the file {name!r}" for name, size in onnx["data_files"].items()]
+    return lines
+
+
+def _operator_lines(onnx: Report) -> list[str]:
+    flops = onnx["flops"]
+    if flops["count"] is None:
+        lines = [f"  FLOPs           unknown: {flops['problem']}"]
+    else:
+        sizes = ", ".join(f"{name}={size}" for name, size in flops["sizes"].items())
+        left_out = ", ".join(f"{count} {name}" for name, count in flops["not_counted"].items())
+        lines = [f"  FLOPs           {flops['count']:,}{f' for {sizes}' if sizes else ''}"]
+        lines += [f"    not counted, since sizes or repetitions are not known: {left_out}"] if left_out else []
+    for domain, counts in onnx["operators"].items():
+        lines += [f"  {domain}: {_several(sum(counts.values()), 'node')}", *_histogram(counts)]
+    lines += [f"  functions       {', '.join(onnx['functions'])}"] if onnx["functions"] else []
+    return lines
+
+
+def _training_lines(onnx: Report) -> list[str]:
+    lines: list[str] = []
+    if onnx["unknown_operators"]:
+        lines += ["  unknown operators:", *(f"    {name}: {why}" for name, why in onnx["unknown_operators"].items())]
+    if onnx["not_trainable"]:
+        lines.append("  cannot be trained:")
+        for reason, names in onnx["not_trainable"].items():
+            lines.append(f"    {_several(len(names), 'weight')} {reason}: {_shortened(names)}")
+    return lines
+
+
+def _several(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _shortened(names: list[str], most: int = 4) -> str:
+    return ", ".join(names[:most]) + (f", ... {len(names) - most} more" if len(names) > most else "")

@@ -8,11 +8,13 @@ import numpy as np
 
 import graphkit
 from graphkit import ops
+from graphkit.core.dims import Dim
 from graphkit.core.errors import SerializationError
 from graphkit.ops._convert import dtype_name
 
 from ..element_types import NAMES_OF_TYPES
 from .known import array, ints, shape_of
+from .sizes import Sizes
 from .table import operator
 
 _MAX_ELEMENTS = 1 << 28
@@ -62,6 +64,9 @@ def constant_of_shape(shape: Any, *, value: Any = None) -> Any:
 def range_(start: Any, limit: Any, delta: Any, *, stash_type: int = 1) -> Any:
     """Return numbers from `start` up to `limit`, which is excluded."""
     first, last, step = (array(v, n).reshape(-1)[0] for v, n in ((start, "start"), (limit, "limit"), (delta, "delta")))
+    if any(isinstance(v, Dim) for v in (first, last, step)):
+        first, last, step = (v if isinstance(v, Dim) else int(v) for v in (first, last, step))
+        return ops.arange(first, last, step, dtype=next(v.dtype for v in (start, limit, delta) if isinstance(v, Sizes)))
     count = max(int(np.ceil((last - first) / step)), 0)
     if count > _MAX_ELEMENTS:
         raise SerializationError(f"Range of {count} numbers is too large.")

@@ -7,8 +7,9 @@ in a trace everything that depends on constants and known shapes alone is folded
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeAlias
 
 import onnx
 from onnx import numpy_helper
@@ -17,12 +18,24 @@ from graphkit.core.errors import GraphKitError, SerializationError
 from graphkit.ops._convert import dtype_name
 
 from ..element_types import element_type
+from . import sizes
 from .known import shape_of
+from .sizes import Sizes
 from .table import OPERATORS, NodeCall, attribute_defaults, attribute_value, find
 
-Values = ChainMap[str, Any]
+Values: TypeAlias = "ChainMap[str, Any]"
 _MAX_DEPTH = 64  # nested functions and subgraphs
 _DOMAINS = {"ai.onnx": ""}
+
+
+def standard_domain(domain: str) -> str:
+    """Return a domain as keys of tables have it: "" for ai.onnx."""
+    return _DOMAINS.get(domain, domain)
+
+
+def opsets_of(imports: Iterable[onnx.OperatorSetIdProto]) -> dict[str, int]:
+    """Return the version of each domain that a model or function imports."""
+    return {standard_domain(o.domain): o.version for o in imports}
 
 
 class Body:
@@ -47,7 +60,7 @@ class Body:
 
 
 class Evaluator:
-    """Evaluates the graphs of one model.
+    """Evaluates the graphs and nodes of one model.
 
     Args:
         model: the message.
@@ -59,10 +72,8 @@ class Evaluator:
 
     def __init__(self, model: onnx.ModelProto) -> None:
         self.model = model
-        self.opsets = {_DOMAINS.get(o.domain, o.domain): o.version for o in model.opset_import}
-        self.functions = {
-            (_DOMAINS.get(f.domain, f.domain), f.name, getattr(f, "overload", "")): f for f in model.functions
-        }
+        self.opsets = opsets_of(model.opset_import)
+        self.functions = {(standard_domain(f.domain), f.name, getattr(f, "overload", "")): f for f in model.functions}
 
     def __call__(self, inputs: Mapping[str, Any]) -> list[Any]:
         """Return the outputs of the model's graph for inputs by name; those of initializers may be left out."""
@@ -93,28 +104,52 @@ class Evaluator:
         for node in nodes:
             where = f"Node {node.name!r} ({node.op_type})"
             inputs = [None if name == "" else self._value(values, name, where) for name in node.input]
-            try:
-                made = self._call(node, inputs, values, depth, opsets, given)
-            except GraphKitError as error:
-                if not getattr(error, "names_node", False):
-                    error.args = (f"{where}: {error}", *error.args[1:])
-                    error.names_node = True  # type: ignore[attr-defined]
-                raise
-            made = list(made) if isinstance(made, tuple) else [made]
+            made = self.call(node, inputs, values, depth, opsets, given)
             for name, value in zip(node.output, made, strict=False):
                 if name:
                     values[name] = value
 
+    def call(
+        self,
+        node: onnx.NodeProto,
+        inputs: Sequence[Any],
+        values: Values,
+        depth: int = 0,
+        opsets: Mapping[str, int] | None = None,
+        given: Mapping[str, Any] | None = None,
+    ) -> list[Any]:
+        """Return the outputs of a node.
+
+        Args:
+            node: the node.
+            inputs: its inputs, None for those that are left out.
+            values: the values by name that subgraphs of the node may read.
+            depth: how deeply the node's graph is nested.
+            opsets: the versions of the domains in the function that the node belongs to; by default those of the model.
+            given: the attributes of that function's call.
+
+        Raises:
+            GraphKitError: the operator cannot compute this; the message names the node.
+        """
+        try:
+            made = self._call(node, inputs, values, depth, self.opsets if opsets is None else opsets, given or {})
+        except GraphKitError as error:
+            if not getattr(error, "names_node", False):
+                error.args = (f"Node {node.name!r} ({node.op_type}): {error}", *error.args[1:])
+                error.names_node = True  # type: ignore[attr-defined]
+            raise
+        return list(made) if isinstance(made, tuple) else [made]
+
     def _call(
         self,
         node: onnx.NodeProto,
-        inputs: list[Any],
+        inputs: Sequence[Any],
         values: Values,
         depth: int,
         opsets: Mapping[str, int],
         given: Mapping[str, Any],
     ) -> Any:
-        domain = _DOMAINS.get(node.domain, node.domain)
+        domain = standard_domain(node.domain)
         attributes = {a.name: self._attribute(a, values, depth, given) for a in node.attribute}
         function = self.functions.get((domain, node.op_type, getattr(node, "overload", "")))
         if function is not None:
@@ -131,10 +166,15 @@ class Evaluator:
             **attribute_defaults(domain, node.op_type, opset),
             **{k: v for k, v in attributes.items() if v is not None},
         }
+        function_of_node = version.function
         if version.takes_node:
             used = tuple(bool(name) for name in node.output)
-            inputs = [NodeCall(node.name, len(node.output), used, opset), *inputs]
-        return version.function(*inputs, **arguments)
+            function_of_node = partial(function_of_node, NodeCall(node.name, len(node.output), used, opset))
+        if domain == "" and any(isinstance(value, Sizes) for value in inputs):
+            made = sizes.computed(node.op_type, function_of_node, inputs, arguments)
+            if made is not None:
+                return made
+        return function_of_node(*sizes.as_expected(node.op_type, inputs), **arguments)
 
     def _attribute(self, attribute: onnx.AttributeProto, values: Values, depth: int, given: Mapping[str, Any]) -> Any:
         if attribute.ref_attr_name:
@@ -153,7 +193,7 @@ class Evaluator:
         values: Values = ChainMap(dict(zip(function.input, padded, strict=True)))
         given = {a.name: attribute_value(a) for a in function.attribute_proto}
         given.update({k: v for k, v in attributes.items() if v is not None})
-        opsets = {_DOMAINS.get(o.domain, o.domain): o.version for o in function.opset_import} or self.opsets
+        opsets = opsets_of(function.opset_import) or self.opsets
         self._run_nodes(function.node, values, depth + 1, {**self.opsets, **opsets}, given)
         return [values.get(name) for name in function.output]
 

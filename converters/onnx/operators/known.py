@@ -11,6 +11,8 @@ from graphkit.core.errors import UnknownSizeError
 from graphkit.ir.tracing import Tracer
 from graphkit.ops import _convert
 
+from .sizes import Sizes
+
 
 def array(value: Any, argument: str) -> Any:
     """Return a value as a plain array.
@@ -22,7 +24,7 @@ def array(value: Any, argument: str) -> Any:
         raise UnknownSizeError(
             f"{argument} is computed from the values of a tensor, so the shape of the result is not known while the graph is traced."
         )
-    return np.asarray(value)
+    return value.values if isinstance(value, Sizes) else np.asarray(value)
 
 
 def ints(value: Any, argument: str) -> list[Any]:
@@ -36,4 +38,4 @@ def ints(value: Any, argument: str) -> list[Any]:
 
 def shape_of(value: Any) -> tuple[Any, ...]:
     """Return the sizes of a tensor: ints, and `Dim`s where they are not known."""
-    return _convert.shape_of(value)
+    return value.shape if isinstance(value, Sizes) else _convert.shape_of(value)

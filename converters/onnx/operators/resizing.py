@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from fractions import Fraction
+from itertools import product
 from typing import Any
 
 import numpy as np
 
 from graphkit import ops
 from graphkit.core import dtypes
+from graphkit.core.dims import Dim
+from graphkit.core.errors import UnknownSizeError
 from graphkit.ops._convert import dtype_name
 
 from .elementwise import scalar
@@ -135,6 +139,8 @@ def resize(
     factors, new = _targets(scales, sizes, [old[a] for a in places], keep_aspect_ratio_policy)
     regions = array(roi, "roi").reshape(-1) if roi is not None and np.size(roi) else np.repeat([0.0, 1.0], len(places))
     dtype = dtype_name(x)
+    if antialias and any(isinstance(n, Dim) and n != old[a] for a, n in zip(places, new, strict=True)):
+        raise UnknownSizeError("Resize with antialias requires sizes that are known while the graph is traced.")
     made = (
         x
         if mode == "nearest"
@@ -146,6 +152,9 @@ def resize(
     ):
         crops = coordinate_transformation_mode == "tf_crop_and_resize"
         if size == old[axis] and factor == 1.0 and not (crops and (start, end) != (0.0, 1.0)):
+            continue
+        if isinstance(size, Dim) or isinstance(old[axis], Dim):
+            made = _resized_unknown(made, axis, (old[axis], size), factor, mode, coordinate_transformation_mode, nearest_mode)
             continue
         where = _COORDINATES[coordinate_transformation_mode](
             np.arange(size, dtype=np.float64), factor, old[axis], size, (start, end)
@@ -174,18 +183,91 @@ def _as(x: Any, dtype: str) -> Any:
     return ops.cast(x, dtype)
 
 
-def _targets(scales: Any, sizes: Any, old: Sequence[Any], policy: str) -> tuple[list[float], list[int]]:
-    """Return the factor and the new size of each axis."""
-    if sizes is None or np.size(sizes) == 0:
+def _targets(scales: Any, sizes: Any, old: Sequence[Any], policy: str) -> tuple[list[Any], list[Any]]:
+    """Return the factor and the new size of each axis; a factor of None is the quotient of unknown sizes."""
+    if sizes is None or np.size(getattr(sizes, "values", sizes)) == 0:
         factors = [float(s) for s in array(scales, "scales").reshape(-1)]
-        return factors, [int(np.floor(n * f)) for n, f in zip(old, factors, strict=True)]
-    wanted = [int(n) for n in ints(sizes, "sizes")]
+        return factors, [_scaled(n, f) for n, f in zip(old, factors, strict=True)]
+    wanted = ints(sizes, "sizes")
+    if policy == "stretch":
+        return [_factor(w, n) for w, n in zip(wanted, old, strict=True)], wanted
+    if any(isinstance(n, Dim) for n in (*wanted, *old)):
+        raise UnknownSizeError(f"Resize with keep_aspect_ratio_policy={policy!r} requires known sizes.")
     factors = [w / n for w, n in zip(wanted, old, strict=True)]
-    if policy != "stretch":
-        factor = min(factors) if policy == "not_larger" else max(factors)
-        factors = [factor] * len(old)
-        wanted = [int(np.floor(factor * n + 0.5)) for n in old]
-    return factors, wanted
+    factor = min(factors) if policy == "not_larger" else max(factors)
+    return [factor] * len(old), [int(np.floor(factor * n + 0.5)) for n in old]
+
+
+def _scaled(size: Any, factor: float) -> Any:
+    """Return floor(size * factor), for an unknown size too where the factor is a fraction of small numbers."""
+    if not isinstance(size, Dim):
+        return int(np.floor(size * factor))
+    fraction = Fraction(factor).limit_denominator(64)
+    if float(fraction) != factor:
+        raise UnknownSizeError(f"Resize by the factor {factor} requires a size that is known while the graph is traced.")
+    return size * fraction.numerator // fraction.denominator
+
+
+def _factor(new: Any, old: Any) -> float | None:
+    if not isinstance(new, Dim) and not isinstance(old, Dim):
+        return float(new / old)
+    return 1.0 if new == old else None
+
+
+def _quotient(factor: float | None, old: Any, new: Any) -> Any:
+    return ops.true_divide(new, old) if factor is None else factor
+
+
+def _between_corners(x: Any, old: Any, length: Any) -> Any:
+    return ops.where(length > 1.0, x * (old - 1.0) / ops.maximum(length - 1.0, 1e-6), x * 0.0)
+
+
+# The position in the input of position x of the output, from the two sizes (floats) and the factor.
+_UNKNOWN_COORDINATES: dict[str, Callable[..., Any]] = {
+    "half_pixel": lambda x, factor, old, new: (x + 0.5) / _quotient(factor, old, new) - 0.5,
+    "asymmetric": lambda x, factor, old, new: x / _quotient(factor, old, new),
+    "pytorch_half_pixel": lambda x, factor, old, new: ops.where(
+        new > 1.0, (x + 0.5) / _quotient(factor, old, new) - 0.5, x * 0.0
+    ),
+    "align_corners": lambda x, factor, old, new: _between_corners(x, old, new if factor is None else old * factor),
+}
+_UNKNOWN_NEAREST: dict[str, Callable[[Any], Any]] = {
+    "round_prefer_floor": lambda x: ops.ceil(x - 0.5),
+    "round_prefer_ceil": lambda x: ops.floor(x + 0.5),
+    "floor": ops.floor,
+    "ceil": ops.ceil,
+    "simple": ops.floor,
+}
+
+
+def _resized_unknown(
+    x: Any, axis: int, sizes: tuple[Any, Any], factor: float | None, mode: str, transformation: str, nearest: str
+) -> Any:
+    """Resize an axis whose old or new size is not known while the graph is traced.
+
+    Raises:
+        UnknownSizeError: this mode needs the sizes.
+    """
+    if mode not in ("nearest", "linear") or transformation not in _UNKNOWN_COORDINATES:
+        raise UnknownSizeError(
+            f"Resize with mode={mode!r} and coordinate_transformation_mode={transformation!r} requires sizes that are known while the "
+            "graph is traced; give the input a fixed shape."
+        )
+    old, new = (ops.cast(ops.convert_to_tensor(size), "float32") for size in sizes)
+    place = _UNKNOWN_COORDINATES[transformation](ops.cast(ops.arange(sizes[1]), "float32"), factor, old, new)
+    last = ops.cast(ops.convert_to_tensor(sizes[0]), "int32") - 1
+
+    def taken(index: Any) -> Any:
+        return ops.take(x, ops.clip(ops.cast(index, "int32"), 0, last), axis=axis)
+
+    if mode == "nearest":
+        return taken(_UNKNOWN_NEAREST[nearest](place))
+    place = ops.clip(place, 0.0, old - 1.0)
+    low = ops.floor(place)
+    weight = ops.reshape(place - low, [-1 if i == axis else 1 for i in range(len(shape_of(x)))])
+    weight = ops.cast(weight, dtype_name(x))
+    before, after = taken(low), taken(low + 1.0)
+    return before + (after - before) * weight
 
 
 # ----- sampling -----
@@ -234,8 +316,6 @@ def _at(x: Any, places: Sequence[Any], padding: str, align_corners: int) -> Any:
 @operator("GridSample")
 def grid_sample(x: Any, grid: Any, *, align_corners: int = 0, mode: str = "linear", padding_mode: str = "zeros") -> Any:
     """Sample images at normalized coordinates."""
-    from itertools import product
-
     mode = {"bilinear": "linear", "bicubic": "cubic"}.get(mode, mode)
     sizes = shape_of(x)[2:]
     places = [
@@ -248,19 +328,30 @@ def grid_sample(x: Any, grid: Any, *, align_corners: int = 0, mode: str = "linea
     if mode == "linear" and padding_mode == "reflection":
         bounds = [(0.0, float(n - 1)) if align_corners else (-0.5, n - 0.5) for n in sizes]
         places = [ops.clip(_reflected(p, *b), 0.0, float(n - 1)) for p, b, n in zip(places, bounds, sizes, strict=True)]
+    return interpolated(x, places, mode, padding_mode, align_corners)
+
+
+def interpolated(x: Any, places: Sequence[Any], mode: str, padding: str, align_corners: int = 0) -> Any:
+    """Return (batch, channels, *points): an image at coordinates (batch, *points) of each spatial axis.
+
+    Args:
+        x: the images (batch, channels, *sizes).
+        places: the coordinates, in elements.
+        mode: "linear" or "cubic".
+        padding: what is outside: "zeros", "border" or "reflection".
+        align_corners: whether a reflection is about the centers of the border's elements.
+    """
     offsets = (0, 1) if mode == "linear" else (-1, 0, 1, 2)
     kernel = _linear_weight if mode == "linear" else _cubic_weight
     bases = [ops.floor(p) for p in places]
     total: Any = None
-    for corner in product(offsets, repeat=len(sizes)):
+    for corner in product(offsets, repeat=len(places)):
         taps = [ops.add(b, scalar(o, b)) for b, o in zip(bases, corner, strict=True)]
         weight: Any = None
         for p, t in zip(places, taps, strict=True):
             one = kernel(ops.abs(ops.subtract(p, t)))
             weight = one if weight is None else ops.multiply(weight, one)
-        part = ops.multiply(
-            _at(x, taps, padding_mode, align_corners), ops.cast(ops.expand_dims(weight, 1), dtype_name(x))
-        )
+        part = ops.multiply(_at(x, taps, padding, align_corners), ops.cast(ops.expand_dims(weight, 1), dtype_name(x)))
         total = part if total is None else ops.add(total, part)
     return total
 

@@ -14,6 +14,7 @@ from graphkit.ops._convert import dtype_name, tensor
 
 from .elementwise import scalar
 from .known import array, ints, shape_of
+from .sizes import single, sizes
 from .table import NodeCall, operator
 
 
@@ -22,23 +23,16 @@ def rank(x: Any) -> int:
     return len(shape_of(x))
 
 
-@operator("Shape", takes_node=True)
-def shape(node: NodeCall, x: Any, *, start: int = 0, end: int | None = None) -> Any:
+@operator("Shape")
+def shape(x: Any, *, start: int = 0, end: int | None = None) -> Any:
     """Return the sizes of the axes from `start` to `end`."""
-    sizes = shape_of(x)[slice(start, end)]
-    if any(isinstance(size, Dim) for size in sizes):
-        return (
-            ops.stack([ops.cast(ops.convert_to_tensor(size), "int64") for size in sizes])
-            if sizes
-            else np.zeros(0, np.int64)
-        )
-    return np.array(sizes, np.int64)
+    return sizes(list(shape_of(x)[slice(start, end)]))
 
 
 @operator("Size")
 def size(x: Any) -> Any:
     """Return the number of elements."""
-    return np.asarray(int(np.prod(shape_of(x))), np.int64)
+    return single(_product(shape_of(x)))
 
 
 @operator("Reshape")

@@ -1,0 +1,1 @@
+"""Import of ONNX files that graphkit did not write."""

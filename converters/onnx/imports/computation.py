@@ -1,0 +1,164 @@
+"""What a node of an imported graph computes, as a composite: it stays one equation, so that an export writes the same node again.
+
+Its decomposition is the operator's function of the table. The engine and the gradient expand it.
+"""
+
+from __future__ import annotations
+
+from collections import ChainMap
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from graphkit.core import nest
+from graphkit.core.errors import SerializationError
+from graphkit.graph.size_expressions import checked, evaluated
+from graphkit.ir.primitive import primitive
+from graphkit.ops._convert import shape_of
+
+from ..operators import Evaluator
+from ..operators.evaluate import standard_domain
+from ..operators.sizes import Sizes, object_vector, sizes
+
+_RANDOM = frozenset(
+    {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli", "Dropout"}
+)
+
+Source = (
+    Any  # None, ["input", k], ["weight", k], ["sizes", expressions, shape, dtype], ["tensor", message] or ["list", ...]
+)
+
+
+def is_random(node: onnx.NodeProto) -> bool:
+    """Return whether a node computes something else each time."""
+    return standard_domain(node.domain) == "" and node.op_type in _RANDOM
+
+
+class NodeComputation:
+    """A node with the sources of its inputs.
+
+    Args:
+        node: the node.
+        sources: where each input of the node comes from: None (left out), ["input", k] (the k-th tensor), ["weight", k] (the k-th
+            weight), ["sizes", size expressions, shape, dtype], ["tensor", a constant TensorProto], or ["list", ...] of these for a
+            sequence.
+        captured: likewise, what the subgraphs of the node read of the graph around it, by name.
+        kept: the positions of the outputs that are returned, among all outputs with sequences spread out.
+        opsets: the version of each domain.
+        functions: the model's own functions that the subgraphs call.
+        weights: the number of weights.
+        where: the layer, as messages name it.
+    """
+
+    def __init__(
+        self,
+        node: onnx.NodeProto,
+        sources: Sequence[Source],
+        captured: Mapping[str, Source],
+        kept: Sequence[int],
+        opsets: Mapping[str, int],
+        functions: Sequence[onnx.FunctionProto],
+        weights: int,
+        where: str,
+    ) -> None:
+        self.node = node
+        self.sources = list(sources)
+        self.captured = dict(captured)
+        self.kept = list(kept)
+        self.opsets = dict(opsets)
+        self.functions = list(functions)
+        self.weights = weights
+        self.where = where
+        model = onnx.ModelProto(functions=self.functions)
+        for domain, version in self.opsets.items():
+            model.opset_import.add(domain=domain, version=version)
+        self.evaluator = Evaluator(model)
+        self._constants: dict[int, Any] = {}
+
+    def __call__(self, *inputs: Any) -> Any:
+        """Return the outputs for tensors, followed by weights: a tuple if several are kept."""
+        tensors, weights = inputs[: len(inputs) - self.weights], inputs[len(inputs) - self.weights :]
+        given, outer = self.values(tensors, weights)
+        return self.results(self.evaluator.call(self.node, given, ChainMap(outer)))
+
+    def values(self, tensors: Sequence[Any], weights: Sequence[Any]) -> tuple[list[Any], dict[str, Any]]:
+        """Return the values of the node's inputs, and those that its subgraphs capture."""
+        given = [self._value(source, tensors, weights) for source in self.sources]
+        return given, {name: self._value(source, tensors, weights) for name, source in self.captured.items()}
+
+    def results(self, made: Sequence[Any]) -> Any:
+        """Return those of a node's outputs that are kept."""
+        leaves = flat_outputs(made)
+        kept = [leaf.as_tensor() if isinstance(leaf, Sizes) else leaf for leaf in (leaves[i] for i in self.kept)]
+        return kept[0] if len(kept) == 1 else tuple(kept)
+
+    def sizes_of(self, source: Source, tensors: Sequence[Any]) -> Any:
+        """Return the sizes that a source of the kind "sizes" gives for these tensors: an array, or `Sizes`."""
+        _, expressions, shape, dtype = source
+        shapes = [shape_of(tensor) for tensor in tensors]
+        found = [evaluated(e, shapes, f"A size of {self.where}") for e in expressions]
+        return sizes(object_vector(found).reshape(shape), dtype)
+
+    def constant(self, source: Source) -> Any:
+        """Return the array of a source of the kind "tensor"."""
+        known = self._constants.get(id(source))
+        if known is None:
+            known = self._constants[id(source)] = numpy_helper.to_array(source[1])
+        return known
+
+    def _value(self, source: Source, tensors: Sequence[Any], weights: Sequence[Any]) -> Any:
+        if source is None:
+            return None
+        kind, *rest = source
+        if kind == "input":
+            if rest[0] >= len(tensors):
+                raise SerializationError(f"{self.where} expects {rest[0] + 1} or more inputs, got {len(tensors)}.")
+            return tensors[rest[0]]
+        if kind == "weight":
+            return weights[rest[0]]
+        if kind == "list":
+            return [self._value(part, tensors, weights) for part in rest]
+        return self.sizes_of(source, tensors) if kind == "sizes" else self.constant(source)
+
+
+def flat_outputs(made: Sequence[Any]) -> list[Any]:
+    """Return the outputs of a node with sequences spread out."""
+    return list(nest.flatten(list(made)))
+
+
+def checked_source(source: Any, where: str, tensor: Callable[[Any], onnx.TensorProto]) -> Source:
+    """Return a source that may come from a config.
+
+    Args:
+        source: the source; a constant may be JSON.
+        where: the layer, as messages name it.
+        tensor: returns the message of a constant.
+
+    Raises:
+        SerializationError: it has none of the forms.
+    """
+    if source is None:
+        return None
+    kind, *rest = source if isinstance(source, (list, tuple)) and source else ("",)
+    if kind in ("input", "weight") and len(rest) == 1 and type(rest[0]) is int and rest[0] >= 0:
+        return [kind, rest[0]]
+    if kind == "sizes" and len(rest) == 3 and isinstance(rest[0], list) and rest[2] in ("int32", "int64"):
+        expressions = [checked(e, f"A size of {where}") for e in rest[0]]
+        shape = [int(n) for n in rest[1]]
+        if int(np.prod(shape)) == len(expressions):
+            return ["sizes", expressions, shape, rest[2]]
+    if kind == "tensor" and len(rest) == 1:
+        return ["tensor", tensor(rest[0])]
+    if kind == "list":
+        return ["list", *(checked_source(part, where, tensor) for part in rest)]
+    raise SerializationError(f"{where}: {source!r:.120} describes no input of an ONNX node.")
+
+
+def _computed(*inputs: Any, computation: NodeComputation) -> Any:
+    return computation(*inputs)
+
+
+onnx_node_p = primitive("onnx_node", decomposition=_computed)

@@ -1,0 +1,516 @@
+"""An ONNX graph as a functional model: one layer a node.
+
+The nodes are walked in order. What is known while the graph is built (constants, sizes, what is computed from them) is computed at
+once and becomes part of the layers that read it; nodes that only pass tensors on become nothing. Every other node becomes an
+`OnnxNode`. Calls of the model's own functions are replaced by the nodes of the function, named after the call; so is an If whose
+condition is known by its branch.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import ChainMap, Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from graphkit.core import nest
+from graphkit.core.dims import Dim
+from graphkit.core.errors import SerializationError, UnknownSizeError, UnknownValueError
+from graphkit.graph.size_expressions import expression
+from graphkit.graph.symbolic import SymbolicTensor
+from graphkit.ir.spec import TensorSpec
+from graphkit.ir.tracing import Trace, Tracer, tracing
+from graphkit.layers.input_layer import Input
+from graphkit.models.functional import Functional
+
+from ..element_types import NAMES_OF_TYPES
+from ..operators import Evaluator
+from ..operators.evaluate import dense, opsets_of, standard_domain
+from ..operators.sizes import Sizes
+from .computation import flat_outputs, is_random
+from .initializers import NOT_TRAINED, Initializer, Trainable, check_trainable, constant, initializer
+from .layers import OnnxInitializer, OnnxNode
+
+Values: TypeAlias = "ChainMap[str, Any]"
+_MAX_DEPTH = 64  # nested functions and branches
+
+
+def model_of(message: onnx.ModelProto, trainable: Trainable = None, name: str | None = None) -> Functional:
+    """Return the functional model of an ONNX message.
+
+    Args:
+        message: the model, with its external data.
+        trainable: which float initializers training updates; see `initializer`.
+        name: the model's name; by default that of the graph.
+
+    Raises:
+        SerializationError: the graph is malformed.
+        UnsupportedError: an operator is unknown, or computes something that layers cannot.
+    """
+    return GraphReader(message, trainable).model(name)
+
+
+class Scope(NamedTuple):
+    """The graph or function body that is walked.
+
+    Attributes:
+        values: the values by name.
+        opsets: the versions of the domains.
+        prefix: the names of the calls that led here.
+        attributes: the attributes of the function's call.
+        depth: how deeply it is nested.
+    """
+
+    values: Values
+    opsets: Mapping[str, int]
+    prefix: str = ""
+    attributes: Mapping[str, onnx.AttributeProto] = {}
+    depth: int = 0
+
+
+class GraphReader:
+    """Builds the layers of one ONNX model; for its arguments and errors see `model_of`."""
+
+    def __init__(self, message: onnx.ModelProto, trainable: Trainable = None) -> None:
+        self.message = message
+        self.trainable = trainable
+        self.evaluator = Evaluator(message)
+        self.names: Counter[str] = Counter()
+        self.taken: set[str] = set()
+        self.paths: set[str] = set()
+        self.tensors: list[SymbolicTensor] = []  # whose axes have the unknown sizes, in order
+        self.sizes_seen: set[Any] = set()
+        self.shared: dict[int, SymbolicTensor] = {}  # by id of the initializer that several nodes read
+        self.readers = _readers(message, self.evaluator.functions)
+
+    def model(self, name: str | None = None) -> Functional:
+        """Return the model."""
+        graph = self.message.graph
+        values: Values = ChainMap({})
+        self._read_initializers(graph, values)
+        inputs = [self._input(info) for info in graph.input if info.name not in values]
+        if not inputs:
+            raise SerializationError(
+                f"Graph {graph.name!r} has no inputs that are not initializers; a model needs one."
+            )
+        for tensor, info in zip(inputs, (i for i in graph.input if i.name not in values), strict=True):
+            values[info.name] = tensor
+        scope = Scope(values, self.evaluator.opsets)
+        self._walk(graph.node, scope)
+        outputs = self._outputs(graph, scope)
+        return Functional(_unpacked(inputs), _unpacked(outputs), name=_layer_name(name or graph.name) or None)
+
+    # ----- inputs, initializers, outputs -----
+
+    def _read_initializers(self, graph: onnx.GraphProto, values: Values) -> None:
+        check_trainable(self.trainable, [t.name for t in graph.initializer])
+        for tensor in graph.initializer:
+            values[tensor.name] = initializer(tensor, self.trainable)
+        for sparse in graph.sparse_initializer:
+            values[sparse.values.name] = constant(dense(sparse), sparse.values.name)
+
+    def _input(self, info: onnx.ValueInfoProto) -> SymbolicTensor:
+        if not info.type.HasField("tensor_type"):
+            kind = info.type.WhichOneof("value")
+            raise SerializationError(
+                f"Input {info.name!r} is a {kind or 'value without a type'}; only tensors can be inputs."
+            )
+        declared = info.type.tensor_type
+        if declared.elem_type not in NAMES_OF_TYPES:
+            raise SerializationError(
+                f"Input {info.name!r} has the element type {declared.elem_type}, which graphkit lacks."
+            )
+        if not declared.HasField("shape"):
+            raise SerializationError(f"Input {info.name!r} declares no shape; use `graphkit set-shape` to give it one.")
+        sizes = [d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in declared.shape.dim]
+        tensor: SymbolicTensor = Input(
+            batch_shape=tuple(sizes), dtype=NAMES_OF_TYPES[declared.elem_type], name=self._unique(info.name)
+        )
+        named = [
+            Dim.named(d.dim_param) if size is None and d.dim_param else known
+            for d, size, known in zip(declared.shape.dim, sizes, tensor.spec.shape, strict=True)
+        ]
+        tensor.spec = TensorSpec(tuple(named), tensor.spec.dtype)
+        self._add_sizes(tensor)
+        return tensor
+
+    def _outputs(self, graph: onnx.GraphProto, scope: Scope) -> list[SymbolicTensor]:
+        made: list[SymbolicTensor] = []
+        for info in graph.output:
+            value = _value(scope.values, info.name, f"the outputs of graph {graph.name!r}")
+            if isinstance(value, list) or value is None:
+                raise SerializationError(
+                    f"Output {info.name!r} is a sequence or optional; only tensors can be outputs of a model."
+                )
+            history = value.history if isinstance(value, SymbolicTensor) else None
+            is_made_here = history is not None and isinstance(history.operation, OnnxNode)
+            if not is_made_here or any(value is other for other in made):
+                value = self._passed_on(info.name, value, scope)
+            made.append(value)
+        return made
+
+    def _passed_on(self, name: str, value: Any, scope: Scope) -> SymbolicTensor:
+        """Return an output that no node computes: an input, a constant, or another output."""
+        node = onnx.helper.make_node("Identity", [name], [name], name=name)
+        (tensor,) = self._layer(node, [value], {}, scope, [0])
+        return tensor
+
+    # ----- nodes -----
+
+    def _walk(self, nodes: Iterable[onnx.NodeProto], scope: Scope) -> None:
+        if scope.depth > _MAX_DEPTH:
+            raise SerializationError(
+                f"Functions or branches are nested more than {_MAX_DEPTH} deep in {scope.prefix!r}."
+            )
+        for node in nodes:
+            where = f"Node {node.name!r} ({node.op_type})"
+            inputs = [_value(scope.values, name, where) if name else None for name in node.input]
+            made = self._evaluated(node, inputs, scope, where)
+            for name, value in zip(node.output, made, strict=False):
+                if name:
+                    scope.values[name] = value
+
+    def _evaluated(self, node: onnx.NodeProto, inputs: list[Any], scope: Scope, where: str) -> Sequence[Any]:
+        function = self.evaluator.functions.get(_key(node))
+        if function is not None:
+            return self._called(function, node, inputs, scope)
+        if standard_domain(node.domain) not in scope.opsets:
+            raise SerializationError(
+                f"{where}: the model imports no version of the domain {node.domain or 'ai.onnx'!r}."
+            )
+        node = _with_attributes(node, scope.attributes)
+        if node.op_type == "If" and isinstance(inputs[0], np.ndarray):
+            return self._branch(node, bool(inputs[0].reshape(-1)[0]), scope)
+        captured = {name: scope.values[name] for name in _captured(node) if name in scope.values}
+        return self._computed(node, inputs, captured, scope)
+
+    def _called(
+        self, function: onnx.FunctionProto, node: onnx.NodeProto, inputs: list[Any], scope: Scope
+    ) -> Sequence[Any]:
+        """Walk the body of one of the model's own functions."""
+        given = {a.name: _resolved(a, scope.attributes) for a in node.attribute}
+        attributes = {a.name: a for a in function.attribute_proto} | {k: a for k, a in given.items() if a is not None}
+        padded = [*inputs, *[None] * (len(function.input) - len(inputs))]
+        values: Values = ChainMap(dict(zip(function.input, padded, strict=False)))
+        opsets = {**self.evaluator.opsets, **opsets_of(function.opset_import)}
+        prefix = f"{scope.prefix}{_layer_name(node.name or node.op_type)}."
+        self._walk(function.node, Scope(values, opsets, prefix, attributes, scope.depth + 1))
+        made = [_value(values, name, f"the outputs of function {function.name!r}") for name in function.output]
+        for value, name in zip(made, node.output, strict=False):
+            if isinstance(value, SymbolicTensor) and value.history is not None and name:
+                operation, _, index = value.history
+                if isinstance(operation, OnnxNode):
+                    operation.name_tensor(index, name)
+        return made
+
+    def _branch(self, node: onnx.NodeProto, condition: bool, scope: Scope) -> Sequence[Any]:
+        """Walk the branch of an If whose condition is known."""
+        wanted = "then_branch" if condition else "else_branch"
+        graph = next(a.g for a in node.attribute if a.name == wanted)
+        inner = scope._replace(values=scope.values.new_child(), depth=scope.depth + 1)
+        self._read_inner_initializers(graph, inner.values)
+        self._walk(graph.node, inner)
+        return [
+            _value(inner.values, output.name, f"the outputs of a branch of {node.name!r}") for output in graph.output
+        ]
+
+    def _read_inner_initializers(self, graph: onnx.GraphProto, values: Values) -> None:
+        for tensor in graph.initializer:
+            values[tensor.name] = initializer(tensor, self.trainable)
+
+    def _computed(
+        self, node: onnx.NodeProto, inputs: list[Any], captured: dict[str, Any], scope: Scope
+    ) -> Sequence[Any]:
+        """Return a node's outputs: known values as they are, tensors that it passes on, and the tensors of a new layer."""
+        try:
+            return self._traced(node, inputs, captured, scope)
+        except (UnknownSizeError, UnknownValueError):
+            fixed = [_as_constant(v) for v in inputs]
+            if all(a is b for a, b in zip(fixed, inputs, strict=True)):
+                raise
+            return self._traced(node, fixed, captured, scope)  # such as the scales of a Resize
+
+    def _traced(self, node: onnx.NodeProto, inputs: list[Any], captured: dict[str, Any], scope: Scope) -> Sequence[Any]:
+        trace = Trace(only_shapes=True)
+        stand_ins: dict[int, Any] = {}  # id of the value that the trace sees -> the value
+
+        def seen(value: Any) -> Any:
+            if isinstance(value, list):
+                return [seen(v) for v in value]
+            if not isinstance(value, (SymbolicTensor, Initializer)):
+                return value
+            spec = value.spec if isinstance(value, SymbolicTensor) else TensorSpec.of(value.array)
+            tracer = trace.input(spec)
+            stand_ins[id(tracer)] = value
+            kept.append(tracer)
+            return tracer
+
+        kept: list[Any] = []
+        evaluator = self._evaluator(scope.opsets)
+        with tracing(trace):
+            made = evaluator.call(
+                node, [seen(v) for v in inputs], ChainMap({name: seen(v) for name, v in captured.items()})
+            )
+        made = made[: len(node.output)]
+        leaves = flat_outputs(made)
+        new = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Tracer) and id(leaf) not in stand_ins]
+        if is_random(node):
+            new = list(range(len(leaves)))
+        if len(leaves) == len(made):  # unnamed outputs are not computed
+            new = [i for i in new if node.output[i]]
+        results = [stand_ins.get(id(leaf), leaf) for leaf in leaves]
+        if new:
+            tensors = self._layer(node, inputs, captured, scope, new)
+            for i, tensor in zip(new, tensors, strict=True):
+                results[i] = tensor
+        results = [
+            constant(np.asarray(r), name) if isinstance(r, np.ndarray) else r for r, name in _named(results, node)
+        ]
+        return list(nest.pack(list(made), results))
+
+    def _evaluator(self, opsets: Mapping[str, int]) -> Evaluator:
+        if opsets == self.evaluator.opsets:
+            return self.evaluator
+        model = onnx.ModelProto(functions=self.message.functions)
+        for domain, version in opsets.items():
+            model.opset_import.add(domain=domain, version=version)
+        return Evaluator(model)
+
+    # ----- layers -----
+
+    def _layer(
+        self, node: onnx.NodeProto, inputs: list[Any], captured: dict[str, Any], scope: Scope, outputs: list[int]
+    ) -> list[SymbolicTensor]:
+        """Make the layer of a node and call it. `outputs` are the positions of the outputs that it returns."""
+        made = _Sources(self, node)
+        sources = [made.source(value, place) for place, value in enumerate(inputs)]
+        outer = {name: made.source(value, -1) for name, value in captured.items()}
+        kept = onnx.NodeProto()
+        kept.CopyFrom(node)
+        kept.name = scope.prefix + (node.name or next((o for o in node.output if o), node.op_type))
+        layer = OnnxNode(
+            kept, sources, _needed_opsets(kept, scope.opsets), outer, outputs, self._functions_of(kept),
+            [self._weight_config(w, trained) for w, trained in made.weights],
+            name=self._unique(kept.name),
+        )  # fmt: skip
+        for variable, (weight, _) in zip(layer.initializers, made.weights, strict=True):
+            variable.adopt(weight.array)
+        tensors = list(nest.flatten(layer(made.tensors) if len(made.tensors) > 1 else layer(*made.tensors)))
+        for tensor in tensors:
+            self._add_sizes(tensor)
+        return tensors
+
+    def shared_tensor(self, weight: Initializer) -> SymbolicTensor:
+        """Return the output of the layer that holds an initializer which several nodes read."""
+        if id(weight) not in self.shared:
+            layer = OnnxInitializer([self._weight_config(weight, weight.trainable)], name=self._unique(weight.name))
+            layer.initializers[0].adopt(weight.array)
+            self.shared[id(weight)] = layer()
+        return self.shared[id(weight)]
+
+    def _weight_config(self, weight: Initializer, trainable: bool) -> dict[str, Any]:
+        """Return the description of a weight. Its path is its name in the file, unless another layer has a copy of it."""
+        config = weight.config(trainable)
+        if weight.name not in self.paths:
+            self.paths.add(weight.name)
+            config["path"] = weight.name
+        return config
+
+    def _add_sizes(self, tensor: SymbolicTensor) -> None:
+        sizes = {size for size in tensor.spec.shape if isinstance(size, Dim)}
+        if sizes - self.sizes_seen:
+            self.sizes_seen |= sizes
+            self.tensors.append(tensor)
+
+    def _unique(self, name: str) -> str:
+        """Return a layer name for a name of the file, which no other layer has."""
+        wanted = _layer_name(name) or "node"
+        made = wanted
+        while made in self.taken:
+            self.names[wanted] += 1
+            made = f"{wanted}_{self.names[wanted]}"
+        self.taken.add(made)
+        return made
+
+    def _functions_of(self, node: onnx.NodeProto) -> list[onnx.FunctionProto]:
+        """Return the model's functions that the subgraphs of a node may call: all, if they call any."""
+        known = self.evaluator.functions
+        called = {_key(n) for n in _inner_nodes(node)}
+        return list(known.values()) if called & set(known) else []
+
+
+class _Sources:
+    """Collects the tensors and weights of a layer while its inputs are described."""
+
+    def __init__(self, reader: GraphReader, node: onnx.NodeProto) -> None:
+        self.reader = reader
+        self.not_trained = NOT_TRAINED.get((standard_domain(node.domain), node.op_type), ())
+        self.tensors: list[SymbolicTensor] = []
+        self.weights: list[tuple[Initializer, bool]] = []
+
+    def source(self, value: Any, place: int) -> Any:
+        """Return the description of an input, as `OnnxNode` expects it."""
+        if value is None:
+            return None
+        if isinstance(value, list):
+            return ["list", *(self.source(v, place) for v in value)]
+        if isinstance(value, Initializer):
+            is_own = place in self.not_trained or self.reader.readers[value.name] <= 1 or not value.trainable
+            if is_own:
+                return ["weight", self._weight(value, value.trainable and place not in self.not_trained)]
+            value = self.reader.shared_tensor(value)
+        if isinstance(value, SymbolicTensor):
+            return ["input", self._number(value)]
+        if isinstance(value, Sizes):
+            flat = [expression(size, self.tensors, self.reader.tensors) for size in value.values.reshape(-1).tolist()]
+            return ["sizes", flat, list(value.shape), value.dtype]
+        return ["tensor", numpy_helper.from_array(np.asarray(value))]
+
+    def _weight(self, weight: Initializer, trainable: bool) -> int:
+        for number, (known, _) in enumerate(self.weights):
+            if known is weight:
+                return number
+        self.weights.append((weight, trainable))
+        return len(self.weights) - 1
+
+    def _number(self, tensor: SymbolicTensor) -> int:
+        for number, known in enumerate(self.tensors):
+            if known is tensor:
+                return number
+        self.tensors.append(tensor)
+        return len(self.tensors) - 1
+
+
+def _unpacked(tensors: list[SymbolicTensor]) -> Any:
+    return tensors[0] if len(tensors) == 1 else tensors
+
+
+# ----- names -----
+
+
+def _layer_name(name: str) -> str:
+    """Return a name of the file as a layer's name, in which "/" separates scopes and so cannot occur."""
+    return re.sub(r"[/]+", ".", name.strip("/"))
+
+
+def _value(values: Mapping[str, Any], name: str, where: str) -> Any:
+    if name not in values:
+        raise SerializationError(f"{where}: there is no value {name!r}; the graph is not sorted, or is incomplete.")
+    return values[name]
+
+
+def _named(results: Sequence[Any], node: onnx.NodeProto) -> list[tuple[Any, str]]:
+    """Return results with the names of the outputs; a sequence's parts are numbered."""
+    names = list(node.output) if len(results) == len(node.output) else []
+    return [(r, names[i] if names else f"{node.name}_{i}") for i, r in enumerate(results)]
+
+
+def _as_constant(value: Any) -> Any:
+    return value.array if isinstance(value, Initializer) else value
+
+
+# ----- attributes, subgraphs, functions -----
+
+
+def _resolved(attribute: onnx.AttributeProto, given: Mapping[str, onnx.AttributeProto]) -> onnx.AttributeProto | None:
+    """Return an attribute of a node in a function's body: what it refers to, or None where the call leaves that out."""
+    if not attribute.ref_attr_name:
+        return attribute
+    referred = given.get(attribute.ref_attr_name)
+    if referred is None:
+        return None
+    made = onnx.AttributeProto()
+    made.CopyFrom(referred)
+    made.name = attribute.name
+    return made
+
+
+def _with_attributes(node: onnx.NodeProto, given: Mapping[str, onnx.AttributeProto]) -> onnx.NodeProto:
+    """Return a node of a function's body with the attributes of the call put in, at any depth."""
+    if not given and not any(a.ref_attr_name for a in node.attribute):
+        return node
+    made = onnx.NodeProto()
+    made.CopyFrom(node)
+    del made.attribute[:]
+    for attribute in node.attribute:
+        resolved = _resolved(attribute, given)
+        if resolved is None:
+            continue
+        made.attribute.append(resolved)
+        last = made.attribute[-1]
+        for graph in ([last.g] if last.HasField("g") else []) + list(last.graphs):
+            inner = [_with_attributes(n, given) for n in graph.node]
+            del graph.node[:]
+            graph.node.extend(inner)
+    return made
+
+
+def subgraphs(node: onnx.NodeProto) -> list[onnx.GraphProto]:
+    """Return the graphs in the attributes of a node."""
+    return [g for a in node.attribute for g in ([a.g] if a.HasField("g") else []) + list(a.graphs)]
+
+
+def _inner_nodes(node: onnx.NodeProto) -> Iterable[onnx.NodeProto]:
+    for graph in subgraphs(node):
+        for inner in graph.node:
+            yield inner
+            yield from _inner_nodes(inner)
+
+
+def _captured(node: onnx.NodeProto) -> list[str]:
+    """Return the names that the subgraphs of a node read of the graph around it, in order."""
+    found: dict[str, None] = {}
+    for graph in subgraphs(node):
+        own = {i.name for i in graph.input} | {t.name for t in graph.initializer}
+        own |= {s.values.name for s in graph.sparse_initializer}
+        for inner in graph.node:
+            found.update(dict.fromkeys(n for n in (*inner.input, *_captured(inner)) if n and n not in own))
+            own.update(inner.output)
+        found.update(dict.fromkeys(o.name for o in graph.output if o.name not in own))
+    return list(found)
+
+
+def _readers(message: onnx.ModelProto, functions: Mapping[Any, onnx.FunctionProto]) -> Counter[str]:
+    """Count how often nodes read each name of the main graph, in subgraphs and functions too; an output of the graph is one reader."""
+    counts: Counter[str] = Counter()
+    for node in message.graph.node:
+        counts.update(_reads(node, functions, 0))
+    counts.update(output.name for output in message.graph.output)
+    return counts
+
+
+def _reads(node: onnx.NodeProto, functions: Mapping[Any, onnx.FunctionProto], depth: int) -> Counter[str]:
+    """Count how often a node reads each name: a call of a function as often as the nodes of its body do."""
+    if depth > _MAX_DEPTH:
+        raise SerializationError(
+            f"Node {node.name!r} ({node.op_type}): functions are nested more than {_MAX_DEPTH} deep."
+        )
+    counts = Counter(node.input)
+    function = functions.get(_key(node))
+    if function is not None:
+        inside: Counter[str] = Counter(function.output)
+        for inner in function.node:
+            inside.update(_reads(inner, functions, depth + 1))
+        counts = Counter()
+        for given, name in zip(node.input, function.input, strict=False):
+            counts[given] += max(inside[name], 1)
+    for graph in subgraphs(node):
+        for inner in graph.node:
+            counts.update(_reads(inner, functions, depth + 1))
+        counts.update(output.name for output in graph.output)
+    return counts
+
+
+def _key(node: onnx.NodeProto) -> tuple[str, str, str]:
+    """Return the key of the function that a node calls, if it calls one."""
+    return standard_domain(node.domain), node.op_type, node.overload
+
+
+def _needed_opsets(node: onnx.NodeProto, opsets: Mapping[str, int]) -> dict[str, int]:
+    inner = {standard_domain(n.domain) for n in _inner_nodes(node)}
+    wanted = {standard_domain(node.domain)} | inner
+    return dict(opsets) if inner else {domain: version for domain, version in opsets.items() if domain in wanted}
