@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from graphkit.ir.program import Equation
+
 from ..builder import GraphBuilder, Input, Operand
 from ..dims import size_scalar
 from ..registry import lowering
@@ -38,6 +40,26 @@ def _reduction(op_type: str) -> Any:
 
 for _primitive, _operator in REDUCTIONS.items():
     lowering(_primitive)(_reduction(_operator))
+
+
+def _is_global(equation: Equation) -> bool:
+    """Return whether a reduction is a pooling over whole channels-first images."""
+    x, axes = equation.inputs[0].spec, equation.params["axes"]
+    return x.rank == 4 and tuple(axes) == (2, 3) and x.dtype == "float32" and isinstance(x.shape[1], int)
+
+
+def _global_pooling(op_type: str) -> Any:
+    """Return the lowering to a global pooling, which onnxruntime computes in the layout that its convolutions use."""
+
+    def write(b: GraphBuilder, x: Operand, *, axes: tuple[int, ...], keepdims: bool) -> str:
+        made: str = b.op(op_type, x)
+        return made if keepdims else b.squeeze(made, *axes)
+
+    return write
+
+
+lowering("reduce_mean", when=_is_global)(_global_pooling("GlobalAveragePool"))
+lowering("reduce_max", when=_is_global)(_global_pooling("GlobalMaxPool"))
 
 
 @lowering("reduce_all")

@@ -40,7 +40,7 @@ def shapes(values: Any) -> dict[str, list[Any]]:
 def test_nodes_and_initializers_bear_the_names_of_layer_and_weights() -> None:
     kernel, bias = weight("encoder/dense/kernel", 3, 4), weight("encoder/dense/bias", 4)
     graph = program_to_onnx(trace(lambda x: dense(x, kernel, bias), spec("b", 3)), ["x"], ["dense"]).graph
-    assert [n.name for n in graph.node] == ["encoder/dense/MatMul", "encoder/dense/Add"]
+    assert [n.name for n in graph.node] == ["encoder/dense/Gemm"]
     assert [t.name for t in graph.initializer] == ["encoder/dense/kernel", "encoder/dense/bias"]
 
 

@@ -76,7 +76,8 @@ def test_one_channel_is_reshaped_not_transposed() -> None:
     assert kinds(lambda x: ops.mean(same(x, weight(3, 3, 1, 4)), (1, 2)), spec("b", 8, 8, 1)) == [
         "Reshape",
         "Conv",
-        "ReduceMean",
+        "GlobalAveragePool",
+        "Squeeze",
     ]
 
 
