@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import numpy_helper
 
 from graphkit.core import dtypes
 from graphkit.core.errors import SerializationError, UnknownNameError
 from graphkit.saving.model_config import model_from_json
 
 from .export import CONFIG_KEY, EXTRA_KEY, NO_CONFIG_KEY, WEIGHTS_KEY
-from .files import read_message
+from .files import opened_message
 from .imports.graph import model_of
 from .imports.initializers import Trainable
+from .in_place import tensor_array
 from .relayout import undo_steps
 
 _STEP_ARGUMENTS = {"transpose": 1, "reshape": 1, "take": 2, "pad": 3}
@@ -44,19 +44,24 @@ def load_model(path: str | Path, custom_objects: Mapping[str, Any] | None = None
     file = Path(path)
     if not file.is_file():
         raise UnknownNameError(f"There is no file {str(path)!r}.")
-    message = read_message(file)
+    message = opened_message(file)
     entries = {p.key: p.value for p in message.metadata_props}
     if NO_CONFIG_KEY in entries:
         raise SerializationError(f"{str(path)!r} was exported without its layers: {entries[NO_CONFIG_KEY]}")
     if CONFIG_KEY not in entries:
-        return model_of(message, trainable)
+        return model_of(message, trainable, path=file)
     model = model_from_json(entries[CONFIG_KEY], custom_objects)
-    _set_weights(model, weight_arrays(message, entries), str(path))
+    _set_weights(model, weight_arrays(message, entries, file), str(path))
     return model
 
 
-def weight_arrays(message: onnx.ModelProto, entries: Mapping[str, str]) -> dict[str, Any]:
+def weight_arrays(message: onnx.ModelProto, entries: Mapping[str, str], path: Path | None = None) -> dict[str, Any]:
     """Return the weights of a graphkit export by their paths, each in its layer's layout.
+
+    Args:
+        message: the model.
+        entries: its metadata.
+        path: the file that the message was read from, where it refers to data in files.
 
     Raises SerializationError if the tables do not fit the initializers.
     """
@@ -68,7 +73,7 @@ def weight_arrays(message: onnx.ModelProto, entries: Mapping[str, str]) -> dict[
             raise SerializationError(
                 f"The table of weights names an initializer {name!r} that the graph does not have."
             )
-        arrays.setdefault(*_one_weight(name, row, numpy_helper.to_array(tensor)))
+        arrays.setdefault(*_one_weight(name, row, tensor_array(tensor, path)))
     for path, row in _table(entries, EXTRA_KEY).items():
         arrays[path] = _listed(path, row)
     return arrays
@@ -130,4 +135,4 @@ def _set_weights(model: Any, arrays: Mapping[str, Any], where: str) -> None:
             raise SerializationError(
                 f"Weight {variable.path!r} has shape {variable.shape}; {where!r} has one of shape {array.shape}."
             )
-        variable.assign(array)
+        variable.adopt(array)
