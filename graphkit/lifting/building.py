@@ -17,7 +17,7 @@ from graphkit.ir.program import Atom, Equation, Literal, Program, Value
 from graphkit.ir.spec import TensorSpec
 from graphkit.lifting.calls import LayerSpec, LiftedCall, LiftGraph, NotExact
 from graphkit.lifting.equations import OPS, Sizes
-from graphkit.lifting.finder import Findings, find
+from graphkit.lifting.finder import Findings, find, layer_key
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,8 @@ def build(
     inputs: Sequence[Any],
     blocks: Mapping[str, Callable[[], Block]] | None = None,
     kept: Mapping[str, str] | None = None,
+    given: Sequence[LiftedCall] = (),
+    holders: Mapping[Value, Callable[[], Any]] | None = None,
 ) -> Lifted:
     """Lift a program: make layers and ops that compute it from symbolic inputs.
 
@@ -78,6 +80,8 @@ def build(
         inputs: a symbolic tensor for each input.
         blocks: by scope, what makes a layer of equations that cannot be lifted.
         kept: by scope, why its equations are not to be lifted.
+        given: calls of layers that are known already.
+        holders: what returns a learned constant as a tensor, by its value, where the model is not lifted as a whole.
 
     Raises:
         NotExact: an equation can neither be lifted nor be kept.
@@ -85,8 +89,8 @@ def build(
     reasons = dict(kept or {})
     while True:
         claimed = [e for e in program.equations if e.scope in reasons]
-        findings = find(program, claimed)
-        building = _Building(program, findings, inputs, blocks or {}, reasons)
+        findings = find(program, claimed, given)
+        building = _Building(program, findings, inputs, blocks or {}, reasons, (holders or {}) if reasons else {})
         failed = building.run()
         if failed is None:
             return building.result
@@ -106,6 +110,7 @@ class _Building:
         inputs: Sequence[Any],
         blocks: Mapping[str, Callable[[], Block]],
         kept: Mapping[str, str],
+        holders: Mapping[Value, Callable[[], Any]],
     ) -> None:
         self.program = program
         self.graph: LiftGraph = findings.graph
@@ -129,6 +134,11 @@ class _Building:
                 self._steps.update(dict.fromkeys(block.outputs, block))
         self._shared: dict[Any, Any] = {}
         self._zero: Any = None
+        self._holders = holders
+        self._used = Counter(v for call in findings.calls for v in self._variables_of(call))
+
+    def _variables_of(self, call: LiftedCall) -> set[Any]:
+        return {v for w in call.weights for a in w.atoms for v in self.graph.roots(a)}
 
     def run(self) -> tuple[str, str] | None:
         """Build everything; return the scope that cannot be lifted and the reason, or None."""
@@ -207,6 +217,8 @@ class _Building:
         """Return a learned constant: a table of one row, looked up at an index that is zero for all inputs."""
         from graphkit import layers
 
+        if atom in self._holders:
+            return self._holders[atom]()
         if self._zero is None:
             source = self.result.inputs[0]
             self._zero = ops.reshape(ops.sum(ops.zeros_like(source, dtype="int32")), (1,))
@@ -239,13 +251,12 @@ class _Building:
 
     def _layer(self, call: LiftedCall) -> Any:
         """Return a layer; calls with the same weights share one."""
-        key = (call.layer.class_name, repr(sorted(call.layer.config.items())), *(w.atoms for w in call.weights))
-        if call.weights and key in self._shared:
-            return self._shared[key]
-        layer = self._made(call.layer, call.scope)
-        if call.weights:
-            self._shared[key] = layer
-        return layer
+        if all(self._used[v] < 2 for v in self._variables_of(call)):
+            return self._made(call.layer, call.scope)
+        key = layer_key(self.graph, call)
+        if key not in self._shared:
+            self._shared[key] = self._made(call.layer, call.scope)
+        return self._shared[key]
 
     def _made(self, spec: LayerSpec, scope: str) -> Any:
         from graphkit import layers
@@ -263,6 +274,21 @@ class _Building:
         if shapes != [a.shape for a in arrays]:
             raise NotExact(f"{type(layer).__name__} has weights of shapes {shapes}, not {[a.shape for a in arrays]}.")
         layer.set_weights(arrays)
+        self._freeze(layer, call)
+
+    def _freeze(self, layer: Any, call: LiftedCall) -> None:
+        """Make weights untrainable that come from variables which training does not change."""
+        fixed = [all(not v.trainable for v in self._roots(w)) for w in call.weights]
+        mine = [f for f, w in zip(fixed, layer.weights, strict=True) if w.trainable]
+        if mine and all(mine):
+            layer.trainable = False
+        elif any(mine):
+            for is_fixed, variable in zip(fixed, layer.weights, strict=True):
+                if is_fixed:
+                    variable.trainable = False
+
+    def _roots(self, weight: Any) -> list[Any]:
+        return [v for a in weight.atoms for v in self.graph.roots(a)]
 
     def _equation(self, equation: Equation) -> None:
         name = equation.primitive.name
