@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from graphkit.saving.api import load_model
+from graphkit.saving.api import load_model, usual_options
 
 
 def load(
@@ -28,7 +28,10 @@ def load(
         SerializationError: The format is unknown, or the file cannot be read.
         InvalidArgumentError: The format has no such option.
     """
-    return load_model(path, custom_objects=custom_objects, compile=compile, placeholders=placeholders, **options)
+    usual = usual_options(path)
+    return load_model(
+        path, custom_objects=custom_objects, compile=compile, placeholders=placeholders, **{**usual, **options}
+    )
 
 
 def convert(

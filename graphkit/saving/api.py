@@ -62,6 +62,13 @@ def load_model(
     return load_from(source, format, custom_objects, compile, safe_mode, placeholders, **options)
 
 
+def usual_options(filepath: Any) -> Mapping[str, Any]:
+    """Return the options that `graphkit.load` gives for a file unless the caller does. The errors are those of `load_model`."""
+    source = existing(filepath)
+    with reading_from(source.what):
+        return formats.format_of(source).usual_options
+
+
 def load_from(
     source: Source,
     format: Format,
