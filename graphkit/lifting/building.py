@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 import graphkit
 from graphkit import ops
+from graphkit.core import dtypes
 from graphkit.core.errors import GraphKitError
 from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.ir.program import Atom, Equation, Literal, Program, Value
@@ -117,7 +118,12 @@ class _Building:
         self.result = Lifted(list(inputs), [], kept=dict(kept), refused=dict(findings.refused))
         self.sizes = Sizes()
         self.tensors: dict[Any, Any] = {}
-        self.names = _Names()
+        self.names = _Names(call.scope for call in findings.calls)
+        self._views: dict[Any, _View] = {}
+        for equation in program.equations:
+            view = _view_of(equation, self._views)
+            if view is not None:
+                self._views[equation.outputs[0]] = view
         for value, tensor in zip(program.inputs, inputs, strict=True):
             self._set(value, tensor)
         self._steps: dict[Any, Any] = {}  # value -> the call, block or equation that computes it
@@ -125,6 +131,8 @@ class _Building:
             self._steps.update(dict.fromkeys(equation.outputs, equation))
         for call in findings.calls:
             for equation in call.equations:
+                for value in equation.outputs:
+                    self._views.pop(value, None)
                 self._steps.update(dict.fromkeys(equation.outputs, call))
         self._blocks: list[Block] = []
         for scope in kept:
@@ -132,6 +140,8 @@ class _Building:
                 block = blocks[scope]()
                 self._blocks.append(block)
                 self._steps.update(dict.fromkeys(block.outputs, block))
+                for value in block.outputs:
+                    self._views.pop(value, None)
         self._shared: dict[Any, Any] = {}
         self._zero: Any = None
         self._holders = holders
@@ -168,7 +178,19 @@ class _Building:
         raise NotExact("an output does not depend on the inputs.")
 
     def _reads(self, step: Any) -> Sequence[Atom]:
-        return () if step is None else step.inputs
+        if step is None:
+            return ()
+        if isinstance(step, Equation) and step.outputs[0] in self._views:
+            return (self._base(step.outputs[0])[0],)
+        return step.inputs  # type: ignore[no-any-return]
+
+    def _base(self, value: Value) -> tuple[Atom, tuple[int | None, ...]]:
+        """Return the value that a chain of moved axes begins with, and which of its axes each axis is; None is a new one."""
+        source, axes = self._views[value]
+        if source in self._views and source not in self.tensors:
+            first, before = self._base(source)  # type: ignore[arg-type]
+            return first, tuple(None if a is None else before[a] for a in axes)
+        return source, axes
 
     def _is_ready(self, atom: Atom) -> bool:
         return atom in self.tensors or atom in self.graph.variables or self._is_constant(atom)
@@ -188,8 +210,41 @@ class _Building:
             made = step.make([self._tensor(a) for a in step.inputs])
             for output, tensor in zip(step.outputs, made, strict=True):
                 self._set(output, tensor)
+        elif value in self._views and self._is_moved(self._base(value)[0]):
+            self._move(step, value)
         else:
             self._equation(step)
+
+    def _is_moved(self, source: Atom) -> bool:
+        return isinstance(self._tensor(source), SymbolicTensor)
+
+    def _move(self, step: Equation, value: Value) -> None:
+        """Build a chain of transposes, and of reshapes that add or remove axes of size 1, from its beginning."""
+        from graphkit import layers
+
+        source, axes = self._base(value)
+        made, rank = self._tensor(source), len(source.spec.shape)
+        kept = [a for a in axes if a is not None]
+        gone = [a for a in range(rank) if a not in kept]
+        order = tuple(sum(b not in gone for b in range(a)) for a in kept)
+        added = tuple(i for i, a in enumerate(axes) if a is None)
+        if gone:
+            made = ops.squeeze(made, axis=tuple(gone))
+        if order and order[0] == 0 and order != tuple(range(len(order))) and not gone and not added and _is_float32(source):
+            made = layers.Permute(list(order[1:]), name=self.names.unique(step.scope))(made)
+        elif order != tuple(range(len(order))):
+            made = ops.transpose(made, order)
+        if added:
+            made = ops.expand_dims(made, axis=added)
+        self._name(made, step.scope, [self._tensor(source)])
+        self._set(value, _checked(made, value.spec))
+        if made is not self._tensor(source):
+            self.result.ops["transpose" if order != tuple(range(len(order))) else "reshape"] += 1
+
+    def _name(self, tensor: Any, scope: str, known: Sequence[Any]) -> None:
+        """Name the op that made a tensor, unless it is one of the known ones."""
+        if isinstance(tensor, SymbolicTensor) and tensor.history is not None and not any(tensor is t for t in known):
+            self.names.rename(tensor.history.operation, scope)
 
     def _set(self, value: Value, tensor: Any) -> None:
         self.tensors[value] = tensor
@@ -237,13 +292,14 @@ class _Building:
         tensors = [self._tensor(a) for a in call.inputs]
         if not any(isinstance(t, SymbolicTensor) for t in tensors):
             raise NotExact("it does not depend on the inputs.")
+        dtype = call.outputs[0].spec.dtype
         for spec in call.before:
-            tensors[0] = self._made(spec, f"{call.scope}_{_kind(spec)}")(tensors[0])
+            tensors[0] = self._made(spec, f"{call.scope}_{_kind(spec)}", dtype)(tensors[0])
         layer = self._layer(call)
         made = call.arguments(layer, tensors) if call.arguments else layer(*tensors)
         self._fill(layer, call)
         for spec in call.after:
-            made = self._made(spec, f"{call.scope}_{_kind(spec)}")(made)
+            made = self._made(spec, f"{call.scope}_{_kind(spec)}", dtype)(made)
         made = list(made) if isinstance(made, (list, tuple)) else [made]
         for value, tensor in zip(call.outputs, made, strict=True):
             self._set(value, _checked(tensor, value.spec))
@@ -252,19 +308,22 @@ class _Building:
     def _layer(self, call: LiftedCall) -> Any:
         """Return a layer; calls with the same weights share one."""
         if all(self._used[v] < 2 for v in self._variables_of(call)):
-            return self._made(call.layer, call.scope)
+            return self._made(call.layer, call.scope, call.outputs[0].spec.dtype, main=True)
         key = layer_key(self.graph, call)
         if key not in self._shared:
-            self._shared[key] = self._made(call.layer, call.scope)
+            self._shared[key] = self._made(call.layer, call.scope, call.outputs[0].spec.dtype, main=True)
         return self._shared[key]
 
-    def _made(self, spec: LayerSpec, scope: str) -> Any:
+    def _made(self, spec: LayerSpec, scope: str, dtype: str, main: bool = False) -> Any:
+        """Return a layer that computes in a dtype; `main` gives it the name of its scope."""
         from graphkit import layers
 
         if spec.class_name.startswith("ops."):
             function = getattr(ops, spec.class_name.removeprefix("ops."))
             return lambda *tensors: function(*tensors, **spec.config)
-        return getattr(layers, spec.class_name)(**spec.config, name=self.names.unique(scope or spec.class_name.lower()))
+        name = self.names.unique(scope or spec.class_name.lower(), main)
+        policy = {} if dtype == "float32" else {"dtype": dtype}
+        return getattr(layers, spec.class_name)(**spec.config, **policy, name=name)
 
     def _fill(self, layer: Any, call: LiftedCall) -> None:
         if not call.weights:
@@ -302,8 +361,7 @@ class _Building:
         made = list(made) if isinstance(made, (list, tuple)) else [made]
         for value, tensor in zip(equation.outputs, made, strict=True):
             checked = _checked(tensor, value.spec)
-            if isinstance(checked, SymbolicTensor) and checked.history is not None and not any(checked is t for t in tensors):
-                self.names.rename(checked.history.operation, equation.scope)
+            self._name(checked, equation.scope, tensors)
             self._set(value, checked)
         self.result.ops[name] += 1
 
@@ -316,17 +374,51 @@ def _plain(array: Any) -> Any:
 
 
 def _checked(tensor: Any, spec: TensorSpec) -> Any:
-    """Return a result, cast to the dtype that it has in the program.
+    """Return a result, cast to the integer dtype that it has in the program.
 
     Raises:
-        NotExact: it has another shape.
+        NotExact: it has another shape, or another dtype that is not an integer's.
     """
     if not isinstance(tensor, SymbolicTensor):
         return tensor
     known = [(a, b) for a, b in zip(tensor.shape, spec.shape, strict=False) if isinstance(a, int) and isinstance(b, int)]
     if len(tensor.shape) != len(spec.shape) or any(a != b for a, b in known):
         raise NotExact(f"Keras gives the shape {tensor.shape}; {spec} is expected.")
-    return tensor if tensor.dtype == spec.dtype else ops.cast(tensor, spec.dtype)
+    if tensor.dtype == spec.dtype:
+        return tensor
+    if not (dtypes.is_int(tensor.dtype) and dtypes.is_int(spec.dtype)):
+        raise NotExact(f"Keras computes it as {tensor.dtype}; {spec} is expected.")
+    return ops.cast(tensor, spec.dtype)
+
+
+def _is_float32(atom: Atom) -> bool:
+    return atom.spec.dtype == "float32"
+
+
+class _View(NamedTuple):
+    """A value whose elements are those of another one in the same order or with axes moved.
+
+    Attributes:
+        source: the other value.
+        axes: for each axis which one of the source it is, or None for a new one of size 1.
+    """
+
+    source: Atom
+    axes: tuple[int | None, ...]
+
+
+def _view_of(equation: Equation, views: Mapping[Any, _View]) -> _View | None:
+    """Return the view that an equation computes: a transpose, or a reshape that adds or removes axes of size 1; else None."""
+    if equation.primitive.name == "transpose":
+        return _View(equation.inputs[0], tuple(equation.params["axes"]))
+    if equation.primitive.name != "reshape":
+        return None
+    old, new = equation.inputs[0].spec.shape, equation.outputs[0].spec.shape
+    places = [i for i, n in enumerate(old) if n != 1]
+    if [old[i] for i in places] != [n for n in new if n != 1]:
+        return None
+    rest = iter(places)
+    return _View(equation.inputs[0], tuple(None if n == 1 else next(rest) for n in new))
 
 
 def _kind(spec: LayerSpec) -> str:
@@ -334,16 +426,24 @@ def _kind(spec: LayerSpec) -> str:
 
 
 class _Names:
-    """Names of layers, made from scopes; each is given once."""
+    """Names of layers, made from scopes; each is given once.
 
-    def __init__(self) -> None:
+    Args:
+        scopes: the scopes whose names are kept for their main layers.
+    """
+
+    def __init__(self, scopes: Iterable[str]) -> None:
+        self._kept = {self._base(scope) for scope in scopes}
         self._given: set[str] = set()
 
-    def unique(self, scope: str) -> str:
+    def _base(self, scope: str) -> str:
+        return scope.strip("/").replace("/", ".") or "op"
+
+    def unique(self, scope: str, main: bool = False) -> str:
         """Return a name of a layer for a scope."""
-        base = scope.strip("/").replace("/", ".") or "op"
+        base = self._base(scope)
         name, number = base, 1
-        while name in self._given:
+        while name in self._given or (name in self._kept and not main):
             name, number = f"{base}_{number}", number + 1
         self._given.add(name)
         return name
