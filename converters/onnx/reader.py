@@ -18,6 +18,7 @@ from .export import CONFIG_KEY, EXTRA_KEY, NO_CONFIG_KEY, WEIGHTS_KEY
 from .files import opened_message
 from .imports.graph import model_of
 from .imports.initializers import Trainable
+from .imports.lifted import lift as lifted
 from .in_place import tensor_array
 from .relayout import undo_steps
 
@@ -25,16 +26,19 @@ _STEP_ARGUMENTS = {"transpose": 1, "reshape": 1, "take": 2, "pad": 3}
 _MAX_TABLE = 1 << 28  # characters of JSON that are parsed
 
 
-def load_model(path: str | Path, custom_objects: Mapping[str, Any] | None = None, trainable: Trainable = None) -> Any:
+def load_model(
+    path: str | Path, custom_objects: Mapping[str, Any] | None = None, trainable: Trainable = None, lift: bool = False
+) -> Any:
     """Return the model of an ONNX file.
 
     A file that `export_model` wrote gives the layers that it was exported from: layers from the metadata, weights from the
-    initializers. Any other file gives a layer for each of its nodes.
+    initializers. Any other file gives a layer for each of its nodes, or with `lift` Keras' layers where they compute the same.
 
     Args:
         path: the ONNX file.
         custom_objects: user-defined classes and functions by the names that the file uses.
         trainable: which initializers training updates; see `imports.initializers`.
+        lift: whether groups of nodes become Keras' layers; the model then has an `import_report`.
 
     Raises:
         SerializationError: the file is not an ONNX model, its graph is malformed, or the tables that graphkit wrote do not fit it.
@@ -49,7 +53,8 @@ def load_model(path: str | Path, custom_objects: Mapping[str, Any] | None = None
     if NO_CONFIG_KEY in entries:
         raise SerializationError(f"{str(path)!r} was exported without its layers: {entries[NO_CONFIG_KEY]}")
     if CONFIG_KEY not in entries:
-        return model_of(message, trainable, path=file)
+        model = model_of(message, trainable, path=file)
+        return lifted(model) if lift else model
     model = model_from_json(entries[CONFIG_KEY], custom_objects)
     _set_weights(model, weight_arrays(message, entries, file), str(path))
     return model
