@@ -146,6 +146,7 @@ __all__ = [
     "extend",
     "function",
     "grad",
+    "graphs",
     "initializers",
     "inspect",
     "ir",
