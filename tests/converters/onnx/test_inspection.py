@@ -124,7 +124,7 @@ def test_operations_of_functions_are_counted_at_each_call() -> None:
 
 
 def test_the_size_of_a_free_axis_can_be_given() -> None:
-    assert flops(small(), {"N": 10}).count == 10 * flops(small()).count
+    assert flops(small(), {"N": 10}).total == 10 * flops(small()).total
 
 
 def test_loops_and_unknown_operators_are_named_not_guessed(tmp_path: Path) -> None:
