@@ -55,7 +55,7 @@ def diff(
     names = [str(x) if isinstance(x, (str, Path)) else f"model {m.name}" for x, m in zip((a, b), models, strict=True)]
     entries = entries_of(models[0]), entries_of(models[1])
     pairs = paired(*entries)
-    report = Difference(*names, tolerance=tolerance)
+    report = Difference(names[0], names[1], tolerance=tolerance)
     _compare_structure(report, entries, pairs)
     _compare_weights(report, pairs)
     if numbers:
@@ -175,8 +175,8 @@ def _compare_numbers(
     compared.update(_found_by_values(entries, pairs, found_a, found_b, report.tolerance))
     report.numbers = [compared[e.key] for e in entries[0] if e.key in compared]
     for number, (x, y) in enumerate(zip(outputs_a, outputs_b, strict=False)):
-        names = [_output_name(m, number) for m in models]
-        report.outputs.append(_of_values(*names, [x], [y], report.tolerance))
+        name, other = (_output_name(m, number) for m in models)
+        report.outputs.append(_of_values(name, other, [x], [y], report.tolerance))
     if len(outputs_a) != len(outputs_b):
         report.changed_shapes.append(("the number of outputs", len(outputs_a), len(outputs_b)))
     report.parts_at = _parting(entries[0], compared)

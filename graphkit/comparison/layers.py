@@ -99,7 +99,7 @@ def _maker(tensor: Any, prefix: str, numbers: Mapping[Node, int]) -> Key:
 def _entry(operation: Any, path: str, call: int, shapes: list[tuple[Any, ...]]) -> Entry:
     kind = str(getattr(operation, "class_name", type(operation).__name__))
     node = getattr(operation, "node", None)
-    kind = f"{kind} {node.op_type}" if hasattr(node, "op_type") else kind
+    kind = f"{kind} {node.op_type}" if node is not None and hasattr(node, "op_type") else kind
     weights = {
         v.path.rpartition("/")[2] if v.path.startswith(operation.name) else v.name: v for v in _weights(operation)
     }
