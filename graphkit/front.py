@@ -18,7 +18,8 @@ def load(
     """Open a model file of any format, which is detected from its content.
 
     Args:
-        path: A file or folder: `.keras`, HDF5 of any Keras version, a JSON config, ONNX, ...
+        path: A file or folder (`.keras`, HDF5 of any Keras version, a JSON config, ONNX, ...), the content of a file as bytes, or an
+            onnx.ModelProto.
         custom_objects: Custom classes and functions by the names that the file uses.
         compile: Whether a compiled model is compiled again.
         placeholders: Replace layers of unknown classes by placeholders, to inspect the model; it cannot be called then.

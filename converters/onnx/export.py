@@ -151,9 +151,22 @@ def _add_first_states(document: Document, model: Any, states: Sequence[State]) -
 
 
 def output_names(model: Any) -> list[str]:
-    """Return the names of a model's outputs: the keys of a dict of outputs, otherwise the names of the output layers."""
+    """Return the names of a model's outputs: the keys of a dict of outputs, otherwise the names of the output layers.
+
+    A layer may name its outputs itself (`tensor_name`), as the nodes of imported graphs do.
+    """
     keys = nest.flatten(_keys(model.output))
-    return [layer if key is None else key for key, layer in zip(keys, model.output_names, strict=True)]
+    own = [_own_name(tensor) for tensor in nest.flatten(model.output)]
+    names = zip(keys, own, model.output_names, strict=True)
+    return [next(name for name in found if name is not None) for found in names]
+
+
+def _own_name(tensor: Any) -> str | None:
+    history = getattr(tensor, "history", None)
+    if history is None or not hasattr(history.operation, "tensor_name"):
+        return None
+    name: str | None = history.operation.tensor_name(history.tensor_index)
+    return name
 
 
 def _keys(structure: Any, key: str | None = None) -> Any:

@@ -24,11 +24,13 @@ class Lowering(NamedTuple):
         function: `(builder, *operands, **params)`; returns a name or Operand for each output, several as a tuple.
         since: the first opset for which it is valid.
         when: whether it covers an equation; a composite that no lowering covers is expanded.
+        at: whether it covers an equation at an opset.
     """
 
     function: Function
     since: int
     when: Condition
+    at: Callable[[Equation, int], bool]
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,9 @@ def _entry(name: str) -> Entry:
     return LOWERINGS.get(name) or LOWERINGS.add(name, Entry())
 
 
-def lowering(*names: str, since: int = 17, when: Condition | None = None) -> Callable[[Function], Function]:
+def lowering(
+    *names: str, since: int = 17, when: Condition | None = None, at: Callable[[Equation, int], bool] | None = None
+) -> Callable[[Function], Function]:
     """Register a function as the lowering of these primitives from opset `since` on.
 
     The highest `since` that does not exceed the opset of the export wins. Among lowerings with the same `since`, the one
@@ -65,13 +69,14 @@ def lowering(*names: str, since: int = 17, when: Condition | None = None) -> Cal
         *names: the primitives.
         since: the first opset for which the function is valid.
         when: whether it covers an equation; by default it covers all.
+        at: whether it covers an equation at an opset, where that depends on more than `since`.
 
     Raises:
         NameConflictError: a primitive has an unconditional lowering for the same opset already.
     """
 
     def add(function: Function) -> Function:
-        register = partial(_register, names, Lowering(function, since, when or _always))
+        register = partial(_register, names, Lowering(function, since, when or _always, at or _at_all))
         if _waiting is None or function.__module__.startswith("graphkit."):
             register()
         else:
@@ -121,11 +126,15 @@ def _always(equation: Equation) -> bool:
     return True
 
 
+def _at_all(equation: Equation, opset: int) -> bool:
+    return True
+
+
 def find(equation: Equation, opset: int) -> Lowering | None:
     """Return the lowering of an equation at an opset, or None."""
     entry = LOWERINGS.get(equation.primitive.name)
     fitting = [low for low in entry.lowerings if low.since <= opset] if entry is not None else []
     for low in sorted(fitting, key=lambda low: low.since)[::-1]:
-        if low.when(equation):
+        if low.when(equation) and low.at(equation, opset):
             return low
     return None

@@ -22,6 +22,11 @@ UNSIGNED = ("uint8", "uint16", "uint32", "uint64")
 COMPLEX = ("complex64", "complex128")
 FLOAT8 = ("float8_e4m3fn", "float8_e5m2")  # storage only: values are cast to and from them
 ALL = ("bool", *UNSIGNED, *SIGNED, *FLOATS, *COMPLEX, *FLOAT8, "string")
+# Dtypes of ONNX that Keras lacks: storage only, like FLOAT8.
+NARROW_INTS = ("int2", "uint2", "int4", "uint4")
+NARROW_FLOATS = ("float4_e2m1fn", "float8_e4m3fnuz", "float8_e5m2fnuz", "float8_e8m0fnu")
+STORED = (*FLOAT8, *NARROW_INTS, *NARROW_FLOATS)
+KNOWN = (*ALL, *NARROW_INTS, *NARROW_FLOATS)
 
 _PYTHON_TYPES: dict[type, str] = {bool: "bool", int: "int32", float: "float32", complex: "complex64", str: "string"}
 _ALIASES = {
@@ -75,7 +80,7 @@ def standardize(dtype: DTypeLike) -> str:
     Raises:
         DTypeError: graphkit has no such dtype.
     """
-    if type(dtype) is str and dtype in ALL:
+    if type(dtype) is str and dtype in KNOWN:
         return dtype
     if dtype is None:
         return floatx()
@@ -85,7 +90,7 @@ def standardize(dtype: DTypeLike) -> str:
     name = _ALIASES.get(name, name)
     if name.startswith("str"):
         name = "string"
-    if name not in ALL:
+    if name not in KNOWN:
         raise DTypeError(f"{dtype!r} is not a dtype that graphkit supports. Supported dtypes: {', '.join(ALL)}.")
     return name
 
@@ -102,8 +107,8 @@ def _numpy_name(dtype: Any) -> str:
 
 @lru_cache(maxsize=64)
 def to_numpy(dtype: str) -> np.dtype[Any]:
-    """Return the NumPy dtype of a Keras dtype name; bfloat16 and the 8-bit floats come from ml_dtypes."""
-    if dtype == "bfloat16" or dtype in FLOAT8:
+    """Return the NumPy dtype of a Keras dtype name; bfloat16 and those of `STORED` come from ml_dtypes."""
+    if dtype == "bfloat16" or dtype in STORED:
         import ml_dtypes
 
         small: np.dtype[Any] = np.dtype(getattr(ml_dtypes, dtype))
@@ -139,6 +144,21 @@ def is_differentiable(dtype: str) -> bool:
 def is_int(dtype: str) -> bool:
     """Return whether a dtype is an integer one (bool is not)."""
     return dtype in SIGNED or dtype in UNSIGNED
+
+
+def holds_integers(dtype: str) -> bool:
+    """Return whether a dtype is an integer one, also one that is only stored (bool is not)."""
+    return is_int(dtype) or dtype in NARROW_INTS
+
+
+def integer_range(dtype: str) -> tuple[int, int]:
+    """Return the smallest and largest value of an integer dtype, also of one that is only stored.
+
+    >>> integer_range("int4")
+    (-8, 7)
+    """
+    width = int(dtype.removeprefix("u").removeprefix("int"))
+    return (0, 2**width - 1) if dtype.startswith("u") else (-(2 ** (width - 1)), 2 ** (width - 1) - 1)
 
 
 def lowest(dtype: str) -> Any:
@@ -218,9 +238,10 @@ def result_type(*dtypes: Any) -> str:
         if len(nodes) > 1:
             raise DTypeError(f"Strings cannot be combined with {sorted(nodes - {'string'})}.")
         return "string"
-    if nodes.intersection(FLOAT8):
+    if stored := nodes.intersection(STORED):
         if len(nodes) > 1:
-            raise DTypeError(f"There is no implicit conversion from float8 dtypes to others, got {sorted(nodes)}.")
+            kind = "float8" if stored.issubset(FLOAT8) else "narrow"
+            raise DTypeError(f"There is no implicit conversion from {kind} dtypes to others, got {sorted(nodes)}.")
         return next(iter(nodes))
     return _finish(_join(nodes), nodes) if nodes else floatx()
 

@@ -25,6 +25,7 @@ class LayerGraph:
     Attributes:
         nodes: The calls, each after those it depends on: by Keras' depth, within a depth in the order of the walk back from the outputs.
         operations: The layers and ops, in the order of Keras' `model.layers`.
+        starts: The calls that produce inputs in the middle of a graph and that nothing else needs; they are not part of the graph.
 
     Raises:
         DisconnectedGraphError: An output needs an input that is not among `inputs`.
@@ -38,6 +39,7 @@ class LayerGraph:
         self.outputs = list(outputs)
         self._owner = owner
         finished, first_use = self._visit()
+        self.starts = {n for n in map(_producer, self.inputs) if n.input_tensors and n not in finished}
         node_depth, operation_depth = _depths(finished)
         for tensor in self.inputs:
             operation, index, _ = _history(tensor)
@@ -69,9 +71,9 @@ class LayerGraph:
         stack: list[tuple[Node, Iterator[SymbolicTensor]]] = []
 
         def enter(tensor: SymbolicTensor) -> None:
-            operation, index, _ = _history(tensor)
-            node = operation.nodes[index]
-            if node in finished:
+            node = _producer(tensor)
+            operation = node.operation
+            if node in finished or (tensor in stop and node.input_tensors):
                 return
             if node in in_progress:
                 raise CycleError(
@@ -79,7 +81,7 @@ class LayerGraph:
                 )
             first_use.setdefault(operation, len(first_use))
             in_progress[node] = None
-            stack.append((node, iter(() if tensor in stop else node.input_tensors)))
+            stack.append((node, iter(node.input_tensors)))
 
         enter(output)
         while stack:
@@ -95,7 +97,7 @@ class LayerGraph:
     def _check_connected(self) -> None:
         known = set(self.inputs)
         for node in self.nodes:
-            if all(t in known for t in node.output_tensors):
+            if node in self.starts or all(t in known for t in node.output_tensors):
                 continue
             missing = [t for t in node.input_tensors if t not in known]
             if missing or (node.is_input and not node.operation.makes_tensors):
@@ -158,6 +160,12 @@ def _history(tensor: SymbolicTensor) -> Any:
             f"{tensor!r} was not created by Input(...) or a layer, so no model can be built from it."
         )
     return tensor.history
+
+
+def _producer(tensor: SymbolicTensor) -> Node:
+    operation, index, _ = _history(tensor)
+    node: Node = operation.nodes[index]
+    return node
 
 
 def _depths(finished: list[Node]) -> tuple[dict[Node, int], dict[Operation, int]]:

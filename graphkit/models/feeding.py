@@ -300,7 +300,7 @@ def _check_kind(info: InputInfo, value: Any, label: str) -> None:
     """Raise DTypeError for strings given for numbers or the reverse, and for complex values given for real ones."""
     given = _dtype_name(value)
     fits = (
-        given in dtypes.ALL
+        given in dtypes.KNOWN
         and (given == "string") == (info.dtype == "string")
         and (given not in dtypes.COMPLEX or info.dtype in dtypes.COMPLEX)
     )

@@ -210,9 +210,10 @@ class Functional(Model):
                 kwargs["training"] = context.training  # the current call decides, not the one that built the graph
         elif "training" in kwargs and getattr(node.operation, "augments", False):
             kwargs["training"] = False  # the recorded value is only the layer's default: augment only when training
-        operation = node.operation
-        run = operation.compute if node.is_input and operation.makes_tensors else operation
-        outputs = nest.flatten(run(*args, **kwargs) if run is operation else run(tuple(args), kwargs))
+        if node.is_input and isinstance(node.operation, Layer):  # its `__call__` would record another node
+            outputs = nest.flatten(node.operation.compute(tuple(args), kwargs))
+        else:
+            outputs = nest.flatten(node.operation(*args, **kwargs))
         made = [o for o, s in zip(outputs, nest.flatten(node.outputs), strict=True) if s is not None]
         tensors.update(zip(node.output_tensors, made, strict=True))
 
@@ -386,14 +387,14 @@ def _from_input_layers(inputs: Any, outputs: Any) -> tuple[Any, Any]:
         tensors[tensor_] = fresh
     graph = LayerGraph(flat, nest.flatten(outputs), "the new model")
     for node in graph.nodes:
-        if all(t in tensors for t in node.output_tensors):
+        if node in graph.starts or all(t in tensors for t in node.output_tensors):
             continue
         args, kwargs = nest.map_structure(
             lambda a: tensors.get(a, a) if isinstance(a, SymbolicTensor) else a, [list(node.args), node.kwargs]
         )
         made = [t for t in nest.flatten(node.operation(*args, **kwargs)) if isinstance(t, SymbolicTensor)]
         node.operation.nodes[-1].is_copy = True
-        tensors.update(zip(node.output_tensors, made, strict=True))
+        tensors.update((old, new) for old, new in zip(node.output_tensors, made, strict=True) if old not in flat)
     return nest.map_structure(tensors.__getitem__, inputs), nest.map_structure(tensors.__getitem__, outputs)
 
 

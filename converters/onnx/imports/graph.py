@@ -30,13 +30,15 @@ from graphkit.models.functional import Functional
 from ..element_types import NAMES_OF_TYPES
 from ..operators import Evaluator
 from ..operators.evaluate import dense, opsets_of, standard_domain
+from ..operators.sequences import Stacked
 from ..operators.sizes import Sizes
-from .initializers import NOT_TRAINED, Initializer, Trainable, check_trainable, constant, initializer
 from .computation import flat_outputs, is_random
+from .initializers import NOT_TRAINED, Initializer, Trainable, check_trainable, constant, initializer
 from .layers import OnnxInitializer, OnnxNode
 
 Values: TypeAlias = "ChainMap[str, Any]"
 _MAX_DEPTH = 64  # nested functions and branches
+
 
 def model_of(message: onnx.ModelProto, trainable: Trainable = None, name: str | None = None) -> Functional:
     """Return the functional model of an ONNX message.
@@ -71,6 +73,20 @@ class Scope(NamedTuple):
     depth: int = 0
 
 
+class NodeCall(NamedTuple):
+    """A node with the values that it reads.
+
+    Attributes:
+        node: the node, with the attributes of the function's call put in.
+        inputs: the values of its inputs.
+        captured: those that its subgraphs read of the graph around it, by name.
+    """
+
+    node: onnx.NodeProto
+    inputs: list[Any]
+    captured: Mapping[str, Any] = {}
+
+
 class GraphReader:
     """Builds the layers of one ONNX model; for its arguments and errors see `model_of`."""
 
@@ -93,14 +109,15 @@ class GraphReader:
         self._read_initializers(graph, values)
         inputs = [self._input(info) for info in graph.input if info.name not in values]
         if not inputs:
-            raise SerializationError(f"Graph {graph.name!r} has no inputs that are not initializers; a model needs one.")
+            raise SerializationError(
+                f"Graph {graph.name!r} has no inputs that are not initializers; a model needs one."
+            )
         for tensor, info in zip(inputs, (i for i in graph.input if i.name not in values), strict=True):
             values[info.name] = tensor
         scope = Scope(values, self.evaluator.opsets)
         self._walk(graph.node, scope)
         outputs = self._outputs(graph, scope)
-        one = lambda tensors: tensors[0] if len(tensors) == 1 else tensors  # noqa: E731
-        return Functional(one(inputs), one(outputs), name=_layer_name(name or graph.name) or None)
+        return Functional(_unpacked(inputs), _unpacked(outputs), name=_layer_name(name or graph.name) or None)
 
     # ----- inputs, initializers, outputs -----
 
@@ -114,10 +131,14 @@ class GraphReader:
     def _input(self, info: onnx.ValueInfoProto) -> SymbolicTensor:
         if not info.type.HasField("tensor_type"):
             kind = info.type.WhichOneof("value")
-            raise SerializationError(f"Input {info.name!r} is a {kind or 'value without a type'}; only tensors can be inputs.")
+            raise SerializationError(
+                f"Input {info.name!r} is a {kind or 'value without a type'}; only tensors can be inputs."
+            )
         declared = info.type.tensor_type
         if declared.elem_type not in NAMES_OF_TYPES:
-            raise SerializationError(f"Input {info.name!r} has the element type {declared.elem_type}, which graphkit lacks.")
+            raise SerializationError(
+                f"Input {info.name!r} has the element type {declared.elem_type}, which graphkit lacks."
+            )
         if not declared.HasField("shape"):
             raise SerializationError(f"Input {info.name!r} declares no shape; use `graphkit set-shape` to give it one.")
         sizes = [d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in declared.shape.dim]
@@ -136,8 +157,10 @@ class GraphReader:
         made: list[SymbolicTensor] = []
         for info in graph.output:
             value = _value(scope.values, info.name, f"the outputs of graph {graph.name!r}")
-            if isinstance(value, list) or value is None:
-                raise SerializationError(f"Output {info.name!r} is a sequence or optional; only tensors can be outputs of a model.")
+            if isinstance(value, (list, Stacked)) or value is None:
+                raise SerializationError(
+                    f"Output {info.name!r} is a sequence or optional; only tensors can be outputs of a model."
+                )
             history = value.history if isinstance(value, SymbolicTensor) else None
             is_made_here = history is not None and isinstance(history.operation, OnnxNode)
             if not is_made_here or any(value is other for other in made):
@@ -148,14 +171,16 @@ class GraphReader:
     def _passed_on(self, name: str, value: Any, scope: Scope) -> SymbolicTensor:
         """Return an output that no node computes: an input, a constant, or another output."""
         node = onnx.helper.make_node("Identity", [name], [name], name=name)
-        (tensor,) = self._layer(node, [value], {}, scope, [0])
+        (tensor,) = self._layer(NodeCall(node, [value]), scope, [0])
         return tensor
 
     # ----- nodes -----
 
     def _walk(self, nodes: Iterable[onnx.NodeProto], scope: Scope) -> None:
         if scope.depth > _MAX_DEPTH:
-            raise SerializationError(f"Functions or branches are nested more than {_MAX_DEPTH} deep in {scope.prefix!r}.")
+            raise SerializationError(
+                f"Functions or branches are nested more than {_MAX_DEPTH} deep in {scope.prefix!r}."
+            )
         for node in nodes:
             where = f"Node {node.name!r} ({node.op_type})"
             inputs = [_value(scope.values, name, where) if name else None for name in node.input]
@@ -169,12 +194,14 @@ class GraphReader:
         if function is not None:
             return self._called(function, node, inputs, scope)
         if standard_domain(node.domain) not in scope.opsets:
-            raise SerializationError(f"{where}: the model imports no version of the domain {node.domain or 'ai.onnx'!r}.")
+            raise SerializationError(
+                f"{where}: the model imports no version of the domain {node.domain or 'ai.onnx'!r}."
+            )
         node = _with_attributes(node, scope.attributes)
         if node.op_type == "If" and isinstance(inputs[0], np.ndarray):
             return self._branch(node, bool(inputs[0].reshape(-1)[0]), scope)
         captured = {name: scope.values[name] for name in _captured(node) if name in scope.values}
-        return self._computed(node, inputs, captured, scope)
+        return self._computed(NodeCall(node, inputs, captured), scope)
 
     def _called(
         self, function: onnx.FunctionProto, node: onnx.NodeProto, inputs: list[Any], scope: Scope
@@ -187,7 +214,13 @@ class GraphReader:
         opsets = {**self.evaluator.opsets, **opsets_of(function.opset_import)}
         prefix = f"{scope.prefix}{_layer_name(node.name or node.op_type)}."
         self._walk(function.node, Scope(values, opsets, prefix, attributes, scope.depth + 1))
-        return [_value(values, name, f"the outputs of function {function.name!r}") for name in function.output]
+        made = [_value(values, name, f"the outputs of function {function.name!r}") for name in function.output]
+        for value, name in zip(made, node.output, strict=False):
+            if isinstance(value, SymbolicTensor) and value.history is not None and name:
+                operation, _, index = value.history
+                if isinstance(operation, OnnxNode):
+                    operation.name_tensor(index, name)
+        return made
 
     def _branch(self, node: onnx.NodeProto, condition: bool, scope: Scope) -> Sequence[Any]:
         """Walk the branch of an If whose condition is known."""
@@ -196,33 +229,33 @@ class GraphReader:
         inner = scope._replace(values=scope.values.new_child(), depth=scope.depth + 1)
         self._read_inner_initializers(graph, inner.values)
         self._walk(graph.node, inner)
-        return [_value(inner.values, output.name, f"the outputs of a branch of {node.name!r}") for output in graph.output]
+        return [
+            _value(inner.values, output.name, f"the outputs of a branch of {node.name!r}") for output in graph.output
+        ]
 
     def _read_inner_initializers(self, graph: onnx.GraphProto, values: Values) -> None:
         for tensor in graph.initializer:
             values[tensor.name] = initializer(tensor, self.trainable)
 
-    def _computed(
-        self, node: onnx.NodeProto, inputs: list[Any], captured: dict[str, Any], scope: Scope
-    ) -> Sequence[Any]:
+    def _computed(self, call: NodeCall, scope: Scope) -> Sequence[Any]:
         """Return a node's outputs: known values as they are, tensors that it passes on, and the tensors of a new layer."""
         try:
-            return self._traced(node, inputs, captured, scope)
+            return self._traced(call, scope)
         except (UnknownSizeError, UnknownValueError):
-            fixed = [_as_constant(v) for v in inputs]
-            if all(a is b for a, b in zip(fixed, inputs, strict=True)):
+            fixed = [_as_constant(v) for v in call.inputs]
+            if all(a is b for a, b in zip(fixed, call.inputs, strict=True)):
                 raise
-            return self._traced(node, fixed, captured, scope)  # such as the scales of a Resize
+            return self._traced(call._replace(inputs=fixed), scope)  # such as the scales of a Resize
 
-    def _traced(
-        self, node: onnx.NodeProto, inputs: list[Any], captured: dict[str, Any], scope: Scope
-    ) -> Sequence[Any]:
+    def _traced(self, call: NodeCall, scope: Scope) -> Sequence[Any]:
         trace = Trace(only_shapes=True)
         stand_ins: dict[int, Any] = {}  # id of the value that the trace sees -> the value
 
         def seen(value: Any) -> Any:
             if isinstance(value, list):
                 return [seen(v) for v in value]
+            if isinstance(value, Stacked):
+                return Stacked(seen(value.tensor))
             if not isinstance(value, (SymbolicTensor, Initializer)):
                 return value
             spec = value.spec if isinstance(value, SymbolicTensor) else TensorSpec.of(value.array)
@@ -232,22 +265,21 @@ class GraphReader:
             return tracer
 
         kept: list[Any] = []
-        evaluator = self._evaluator(scope.opsets)
+        node = call.node
         with tracing(trace):
-            made = evaluator.call(
-                node, [seen(v) for v in inputs], ChainMap({name: seen(v) for name, v in captured.items()})
-            )
+            outer = ChainMap({name: seen(v) for name, v in call.captured.items()})
+            made = self._evaluator(scope.opsets).call(node, [seen(v) for v in call.inputs], outer)
         made = made[: len(node.output)]
         leaves = flat_outputs(made)
-        new = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Tracer) and id(leaf) not in stand_ins]
-        if is_random(node):
-            new = list(range(len(leaves)))
         results = [stand_ins.get(id(leaf), leaf) for leaf in leaves]
+        new = _new_outputs(node, made, leaves, stand_ins)
         if new:
-            tensors = self._layer(node, inputs, captured, scope, new)
-            for i, tensor in zip(new, tensors, strict=True):
-                results[i] = tensor
-        results = [constant(np.asarray(r), name) if isinstance(r, np.ndarray) else r for r, name in _named(results, node)]
+            stacked = [i for i, output in enumerate(made) if isinstance(output, Stacked)]
+            for i, tensor in zip(new, self._layer(call, scope, new, stacked), strict=True):
+                results[i] = Stacked(tensor) if isinstance(leaves[i], Stacked) else tensor
+        results = [
+            constant(np.asarray(r), name) if isinstance(r, np.ndarray) else r for r, name in _named(results, node)
+        ]
         return list(nest.pack(list(made), results))
 
     def _evaluator(self, opsets: Mapping[str, int]) -> Evaluator:
@@ -261,18 +293,26 @@ class GraphReader:
     # ----- layers -----
 
     def _layer(
-        self, node: onnx.NodeProto, inputs: list[Any], captured: dict[str, Any], scope: Scope, outputs: list[int]
+        self, call: NodeCall, scope: Scope, outputs: list[int], stacked: Sequence[int] = ()
     ) -> list[SymbolicTensor]:
-        """Make the layer of a node and call it. `outputs` are the positions of the outputs that it returns."""
+        """Make the layer of a node and call it.
+
+        Args:
+            call: the node.
+            scope: the graph that it belongs to.
+            outputs: the positions of the outputs that the layer returns.
+            stacked: the positions of those that are sequences of unknown length.
+        """
+        node = call.node
         made = _Sources(self, node)
-        sources = [made.source(value, place) for place, value in enumerate(inputs)]
-        outer = {name: made.source(value, -1) for name, value in captured.items()}
+        sources = [made.source(value, place) for place, value in enumerate(call.inputs)]
+        outer = {name: made.source(value, -1) for name, value in call.captured.items()}
         kept = onnx.NodeProto()
         kept.CopyFrom(node)
         kept.name = scope.prefix + (node.name or next((o for o in node.output if o), node.op_type))
         layer = OnnxNode(
             kept, sources, _needed_opsets(kept, scope.opsets), outer, outputs, self._functions_of(kept),
-            [self._weight_config(w, trained) for w, trained in made.weights],
+            [self._weight_config(w, trained) for w, trained in made.weights], stacked,
             name=self._unique(kept.name),
         )  # fmt: skip
         for variable, (weight, _) in zip(layer.initializers, made.weights, strict=True):
@@ -336,6 +376,8 @@ class _Sources:
             return None
         if isinstance(value, list):
             return ["list", *(self.source(v, place) for v in value)]
+        if isinstance(value, Stacked):
+            return ["stacked", self.source(value.tensor, place)]
         if isinstance(value, Initializer):
             is_own = place in self.not_trained or self.reader.readers[value.name] <= 1 or not value.trainable
             if is_own:
@@ -363,6 +405,10 @@ class _Sources:
         return len(self.tensors) - 1
 
 
+def _unpacked(tensors: list[SymbolicTensor]) -> Any:
+    return tensors[0] if len(tensors) == 1 else tensors
+
+
 # ----- names -----
 
 
@@ -377,9 +423,20 @@ def _value(values: Mapping[str, Any], name: str, where: str) -> Any:
     return values[name]
 
 
+def _new_outputs(
+    node: onnx.NodeProto, made: Sequence[Any], leaves: Sequence[Any], stand_ins: Mapping[int, Any]
+) -> list[int]:
+    """Return the positions of the outputs that a layer must compute: neither known, nor passed on, nor without a name."""
+    if is_random(node):
+        new = list(range(len(leaves)))
+    else:
+        new = [i for i, leaf in enumerate(leaves) if isinstance(leaf, (Tracer, Stacked)) and id(leaf) not in stand_ins]
+    return [i for i in new if node.output[i]] if len(leaves) == len(made) else new
+
+
 def _named(results: Sequence[Any], node: onnx.NodeProto) -> list[tuple[Any, str]]:
     """Return results with the names of the outputs; a sequence's parts are numbered."""
-    names = [o for o in node.output] if len(results) == len(node.output) else []
+    names = list(node.output) if len(results) == len(node.output) else []
     return [(r, names[i] if names else f"{node.name}_{i}") for i, r in enumerate(results)]
 
 
@@ -460,7 +517,9 @@ def _readers(message: onnx.ModelProto, functions: Mapping[Any, onnx.FunctionProt
 def _reads(node: onnx.NodeProto, functions: Mapping[Any, onnx.FunctionProto], depth: int) -> Counter[str]:
     """Count how often a node reads each name: a call of a function as often as the nodes of its body do."""
     if depth > _MAX_DEPTH:
-        raise SerializationError(f"Node {node.name!r} ({node.op_type}): functions are nested more than {_MAX_DEPTH} deep.")
+        raise SerializationError(
+            f"Node {node.name!r} ({node.op_type}): functions are nested more than {_MAX_DEPTH} deep."
+        )
     counts = Counter(node.input)
     function = functions.get(_key(node))
     if function is not None:

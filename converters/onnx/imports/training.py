@@ -54,5 +54,8 @@ def _dropped(layer: Any, inputs: Sequence[Any]) -> list[Any]:
     return [ops.multiply(x, kept), ops.not_equal(kept, 0)]
 
 
-_TRAINING: dict[str, Callable[[Any, Sequence[Any]], list[Any]]] = {"BatchNormalization": _normalized, "Dropout": _dropped}
+_TRAINING: dict[str, Callable[[Any, Sequence[Any]], list[Any]]] = {
+    "BatchNormalization": _normalized,
+    "Dropout": _dropped,
+}
 _EVALUATOR = Evaluator(onnx.ModelProto(opset_import=[onnx.helper.make_opsetid("", _OPSET)]))

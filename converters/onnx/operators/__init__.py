@@ -5,6 +5,8 @@ from . import (
     convolution,
     creation,
     elementwise,
+    estimators,
+    features,
     linear,
     normalization,
     quantization,
@@ -16,6 +18,7 @@ from . import (
     shaping,
     signals,
     texts,
+    updates,
 )
 from .evaluate import Evaluator
 from .table import MICROSOFT, ML, OPERATORS, operator

@@ -146,6 +146,48 @@ def _transposed(x: Any, kernel: Any, sizes: Any, steps: Any, padding: Pairs, dil
     return made[0] if group == 1 else ops.concatenate(made, axis=1)
 
 
+@operator("DeformConv", since=19)
+def deform_conv(
+    x: Any,
+    weights: Any,
+    offset: Any,
+    bias: Any = None,
+    mask: Any = None,
+    *,
+    dilations: Any = None,
+    group: int = 1,
+    kernel_shape: Any = None,
+    offset_group: int = 1,
+    pads: Any = None,
+    strides: Any = None,
+) -> Any:
+    """Convolve images that are sampled beside the window's places, by offsets, each weighted by a mask."""
+    from .resizing import interpolated
+
+    batch, channels = shape_of(x)[:2]
+    filters, _, *window = shape_of(weights)
+    count, taps = len(window), int(np.prod(window))
+    steps, dilation = tuple(strides or (1,) * count), tuple(dilations or (1,) * count)
+    padding = pairs("NOTSET", pads, (), window, steps, dilation)
+    out = shape_of(offset)[2:]
+    moves = ops.reshape(offset, (-1, taps, count, *out))
+    grid = np.meshgrid(*(np.arange(n) * s - b for n, s, (b, _) in zip(out, steps, padding, strict=True)), indexing="ij")
+    places = []
+    for axis, inside in enumerate(
+        np.meshgrid(*(np.arange(w) * d for w, d in zip(window, dilation, strict=True)), indexing="ij")
+    ):
+        fixed = inside.reshape(-1, *[1] * count) + grid[axis]
+        places.append(ops.add(moves[:, :, axis], fixed.astype(dtypes.to_numpy(dtype_name(offset)))))
+    images = ops.reshape(x, (-1, channels // offset_group, *shape_of(x)[2:]))
+    sampled = interpolated(images, places, "linear", "zeros")  # (batch * offset groups, channels, taps, *out)
+    if mask is not None:
+        sampled = ops.multiply(sampled, ops.reshape(mask, (-1, 1, taps, *out)))
+    columns = ops.reshape(sampled, (batch, group, channels // group * taps, -1))
+    kernel = ops.reshape(weights, (group, filters // group, -1))
+    made = ops.reshape(ops.matmul(kernel, columns), (batch, filters, *out))
+    return made if bias is None else ops.add(made, ops.reshape(bias, (-1, *[1] * count)))
+
+
 # ----- pooling -----
 
 

@@ -264,28 +264,78 @@ def where(condition: Any, a: Any, b: Any) -> Any:
 @operator("Cast")
 def cast(x: Any, *, to: Any, saturate: int = 1, round_mode: str = "up") -> Any:
     """Convert the dtype; floats are truncated to integers, and limited to the range of 8-bit floats."""
-    name = to if isinstance(to, str) else NAMES_OF_TYPES.get(int(to))
-    if name is None:
-        raise UnsupportedError(f"the element type {to} has no dtype here.")
-    return converted(x, name.lower() if isinstance(to, str) else name, bool(saturate))
+    return converted(x, to.lower() if isinstance(to, str) else name_of_type(to), bool(saturate), round_mode)
 
 
 @operator("CastLike")
 def cast_like(x: Any, like: Any, *, saturate: int = 1, round_mode: str = "up") -> Any:
     """Convert to the dtype of another tensor."""
-    return converted(x, dtype_name(like), bool(saturate))
+    return converted(x, dtype_name(like), bool(saturate), round_mode)
 
 
-_LARGEST = {"float8_e4m3fn": 448.0, "float8_e5m2": 57344.0}
+def name_of_type(number: Any) -> str:
+    """Return the dtype of an element type.
+
+    Raises:
+        UnsupportedError: graphkit has no such dtype.
+    """
+    name = NAMES_OF_TYPES.get(int(number))
+    if name is None:
+        raise UnsupportedError(f"the element type {number} has no dtype here.")
+    return name
 
 
-def converted(x: Any, dtype: str, saturate: bool) -> Any:
-    """Cast; values beyond the range of an 8-bit float become its largest ones if `saturate`."""
+_LARGEST = {
+    "float8_e4m3fn": 448.0, "float8_e4m3fnuz": 240.0, "float8_e5m2": 57344.0, "float8_e5m2fnuz": 57344.0,
+}  # fmt: skip
+
+
+def converted(x: Any, dtype: str, saturate: bool = True, round_mode: str = "up") -> Any:
+    """Cast; values beyond the range of an 8-bit float become its largest ones if `saturate`.
+
+    `round_mode` (up, down, nearest) is the rounding to powers of two, for float8_e8m0fnu.
+    """
+    if dtype_name(x) == dtype:
+        return x
+    if dtype == "float8_e8m0fnu":
+        return _power_of_two(x, saturate, round_mode)
     largest = _LARGEST.get(dtype)
-    if largest is None or not saturate or dtype_name(x) == dtype:
-        return ops.cast(x, dtype)
+    if largest is None or not saturate:
+        return ops.cast(_steps(x, dtype), dtype)
     wide = ops.cast(x, "float32")
     return ops.cast(ops.where(ops.isnan(wide), wide, ops.clip(wide, -largest, largest)), dtype)
+
+
+def _steps(x: Any, dtype: str) -> Any:
+    """Return the values for a cast: NumPy converts the integers of fewer than 8 bits through 8-bit ones only."""
+    narrow = dtypes.NARROW_INTS
+    if dtype in narrow and dtypes.is_float(dtype_name(x)):
+        return ops.cast(x, "int32")
+    return x
+
+
+_ROUNDED_UP: dict[str, Callable[[Any, Any], Any]] = {
+    "up": lambda x, power: ops.greater(x, power),
+    "down": lambda x, power: ops.zeros_like(x, dtype="bool"),
+    "nearest": lambda x, power: ops.greater_equal(x, ops.multiply(power, 1.5)),
+}
+
+
+def _power_of_two(x: Any, saturate: bool, round_mode: str) -> Any:
+    """Return float8_e8m0fnu: numbers from 2 ** -127 to 2 ** 127, and NaN."""
+    if round_mode not in _ROUNDED_UP:
+        raise UnsupportedError(f"round_mode expects one of {sorted(_ROUNDED_UP)}, got {round_mode!r}.")
+    two = np.float64(2.0)
+    wide = ops.cast(x, "float64")
+    inside = ops.clip(wide, 2.0**-127, 2.0**127)
+    power = ops.power(two, ops.floor(ops.log2(inside)))  # the logarithm may be off by one beside a power of two
+    power = ops.where(ops.greater(power, inside), ops.divide(power, two), power)
+    power = ops.where(ops.less_equal(ops.multiply(power, two), inside), ops.multiply(power, two), power)
+    rounded = ops.where(_ROUNDED_UP[round_mode](inside, power), ops.multiply(power, two), power)
+    if not saturate:
+        outside = ops.logical_or(ops.greater(wide, 2.0**127), ops.less(wide, 2.0**-127))
+        rounded = ops.where(outside, np.float64("nan"), rounded)
+    return ops.cast(ops.where(ops.isnan(wide), wide, rounded), "float8_e8m0fnu")
 
 
 @operator("Identity")

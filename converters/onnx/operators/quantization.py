@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from graphkit import ops
 from graphkit.core import dtypes
 from graphkit.ops._convert import dtype_name
@@ -32,8 +30,8 @@ def spread(vector: Any, like: Any, axis: int, block_size: int = 0) -> Any:
 
 def limited(x: Any, dtype: str) -> Any:
     """Round to the nearest even integer, limit to the range of an integer dtype, and cast."""
-    info = np.iinfo(dtypes.to_numpy(dtype))
-    return ops.cast(ops.clip(ops.round(x), float(info.min), float(info.max)), dtype)
+    low, high = dtypes.integer_range(dtype)
+    return converted(ops.clip(ops.round(x), float(low), float(high)), dtype)
 
 
 @operator("QuantizeLinear")
@@ -55,7 +53,7 @@ def quantize_linear(
     wide = NAMES_OF_TYPES[precision] if precision else dtype_name(scale)
     unit = ops.true_divide(ops.cast(x, wide), spread(ops.cast(scale, wide), x, axis, block_size))
     offset = spread(zero_point, x, axis, block_size)
-    if not dtypes.is_int(dtype):
+    if not dtypes.holds_integers(dtype):
         return converted(unit if offset is None else ops.add(unit, ops.cast(offset, wide)), dtype, bool(saturate))
     rounded = ops.round(unit)
     return limited(

@@ -6,8 +6,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from graphkit import ops
 from graphkit.core.errors import UnsupportedError
+from graphkit.ops import recurrent
 from graphkit.ops._convert import dtype_name
 
 from .elementwise import scalar
@@ -39,16 +42,16 @@ def _functions(names: Sequence[str], alphas: Sequence[float] | None, betas: Sequ
     for name in names:
         if name.lower() not in _ACTIVATIONS:
             raise UnsupportedError(f"the activation {name!r} is not one of {sorted(_ACTIVATIONS)}.")
-        function, alpha, beta = _ACTIVATIONS[name.lower()]
+        _, alpha, beta = _ACTIVATIONS[name.lower()]
         takes_alpha, takes_beta = alpha != 0.0, beta != 0.0 or name.lower() == "affine"
         a = waiting[0].pop(0) if takes_alpha and waiting[0] else alpha
         b = waiting[1].pop(0) if takes_beta and waiting[1] else beta
-        made.append(partial(_applied, function, a, b))
+        made.append(partial(_applied, name.lower(), a, b))
     return made
 
 
-def _applied(function: Callable[[Any, float, float], Any], a: float, b: float, x: Any) -> Any:
-    return function(x, a, b)
+def _applied(name: str, a: float, b: float, x: Any) -> Any:
+    return _ACTIVATIONS[name][0](x, a, b)
 
 
 def _over_time(
@@ -83,6 +86,50 @@ def _reversed(x: Any, lengths: Any) -> Any:
     return reverse_sequence(x, lengths, batch_axis=1, time_axis=0)
 
 
+def _known(name: str, alpha: float, beta: float) -> str | None:
+    """Return Keras' name of an activation, or None."""
+    if name == "hardsigmoid":
+        return "hard_sigmoid_keras2" if np.allclose((alpha, beta), (0.2, 0.5)) else None
+    return {"tanh": "tanh", "sigmoid": "sigmoid", "relu": "relu"}.get(name)
+
+
+Whole = Callable[..., Sequence[Any]]
+
+
+def _lstm_whole(x: Any, w: Any, r: Any, b: Any, states: Any, names: Sequence[str], **settings: Any) -> Sequence[Any]:
+    """Run ops.lstm with ONNX' weights, whose gates are i, o, f, c."""
+
+    def ordered(v: Any) -> Any:
+        i, o, f, c = ops.split(v, 4, axis=-1)
+        return ops.concatenate([i, f, c, o], axis=-1)
+
+    bias = None if b is None else ordered(ops.add(*ops.split(b, 2)))
+    return recurrent.lstm(
+        x, ordered(ops.transpose(w)), ordered(ops.transpose(r)), bias, states, None, names[1], names[0],
+        return_sequences=True, **settings,
+    )  # fmt: skip
+
+
+def _gru_whole(
+    reset_after: bool, x: Any, w: Any, r: Any, b: Any, states: Any, names: Sequence[str], **settings: Any
+) -> Sequence[Any]:
+    """Run ops.gru with ONNX' weights, whose gates are z, r, h as in Keras."""
+    bias = b
+    if b is not None:
+        bias = ops.reshape(b, (2, shape_of(b)[0] // 2)) if reset_after else ops.add(*ops.split(b, 2))
+    return recurrent.gru(
+        x, ops.transpose(w), ops.transpose(r), bias, states[0], None, names[1], names[0],
+        return_sequences=True, reset_after=reset_after, **settings,
+    )  # fmt: skip
+
+
+def _simple_whole(x: Any, w: Any, r: Any, b: Any, states: Any, names: Sequence[str], **settings: Any) -> Sequence[Any]:
+    bias = None if b is None else ops.add(*ops.split(b, 2))
+    return recurrent.simple_rnn(
+        x, ops.transpose(w), ops.transpose(r), bias, states[0], None, names[0], return_sequences=True, **settings
+    )
+
+
 def _run(
     cell: Callable[..., Callable[..., tuple[Any, ...]]],
     count: int,
@@ -103,8 +150,12 @@ def _run(
     hidden_size: int | None,
     layout: int,
     extra: Sequence[Any] = (),
+    whole: Whole | None = None,
 ) -> Any:
-    """Run a cell in each direction; return the sequence of outputs and the final states, in ONNX' layout."""
+    """Run a cell in each direction; return the sequence of outputs and the final states, in ONNX' layout.
+
+    `whole` runs all steps at once, by one of graphkit's composites; it is used where the composite computes the same.
+    """
     if layout:
         x = ops.transpose(x, (1, 0, 2))
         states = [None if s is None else ops.transpose(s, (1, 0, 2)) for s in states]
@@ -114,8 +165,20 @@ def _run(
     functions = _functions(names, activation_alpha, activation_beta)
     each = len(functions) // directions
     limit: Function = (lambda v: v) if clip is None else (lambda v: ops.clip(v, -clip, clip))
+    plain = lengths is None and clip is None and all(e is None for e in extra)
+    keras_names = [_known(f.args[0], f.args[1], f.args[2]) for f in functions]  # type: ignore[attr-defined]
     outputs, finals = [], []
     for d in range(directions):
+        chosen = keras_names[d * each : (d + 1) * each]
+        if whole is not None and plain and None not in chosen and len(set(chosen[1:])) <= 1:
+            backwards = direction == "reverse" or d == 1
+            first = [None if s is None else s[d] for s in states[:count]]
+            bias = None if b is None else b[d]
+            y, *last = whole(ops.transpose(x, (1, 0, 2)), w[d], r[d], bias, first, chosen, go_backwards=backwards)
+            y = ops.transpose(y, (1, 0, 2))
+            outputs.append(ops.flip(y, axis=0) if backwards else y)
+            finals.append(last)
+            continue
         bias = ops.zeros((2 * gates * units,), dtype=dtype_name(x)) if b is None else b[d]
         given = [ops.zeros((shape_of(x)[1], units), dtype=dtype_name(x)) if s is None else s[d] for s in states[:count]]
         step = cell(
@@ -154,6 +217,7 @@ def rnn(
     return _run(
         _simple_cell, 1, 1, ["Tanh"], x, w, r, b, sequence_lens, [initial_h], activations=activations, activation_alpha=activation_alpha,
         activation_beta=activation_beta, clip=clip, direction=direction, hidden_size=hidden_size, layout=layout,
+        whole=_simple_whole,
     )  # fmt: skip
 
 
@@ -191,7 +255,7 @@ def gru(
     return _run(
         _gru_cell(linear_before_reset), 1, 3, ["Sigmoid", "Tanh"], x, w, r, b, sequence_lens, [initial_h], activations=activations,
         activation_alpha=activation_alpha, activation_beta=activation_beta, clip=clip, direction=direction, hidden_size=hidden_size,
-        layout=layout,
+        layout=layout, whole=partial(_gru_whole, bool(linear_before_reset)),
     )  # fmt: skip
 
 
@@ -228,5 +292,5 @@ def lstm(
     return _run(
         _lstm_cell(input_forget), 2, 4, ["Sigmoid", "Tanh", "Tanh"], x, w, r, b, sequence_lens, [initial_h, initial_c],
         activations=activations, activation_alpha=activation_alpha, activation_beta=activation_beta, clip=clip, direction=direction,
-        hidden_size=hidden_size, layout=layout, extra=[p],
+        hidden_size=hidden_size, layout=layout, extra=[p], whole=None if input_forget else _lstm_whole,
     )  # fmt: skip

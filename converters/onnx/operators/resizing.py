@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -315,8 +316,6 @@ def _at(x: Any, places: Sequence[Any], padding: str, align_corners: int) -> Any:
 @operator("GridSample")
 def grid_sample(x: Any, grid: Any, *, align_corners: int = 0, mode: str = "linear", padding_mode: str = "zeros") -> Any:
     """Sample images at normalized coordinates."""
-    from itertools import product
-
     mode = {"bilinear": "linear", "bicubic": "cubic"}.get(mode, mode)
     sizes = shape_of(x)[2:]
     places = [
@@ -329,19 +328,30 @@ def grid_sample(x: Any, grid: Any, *, align_corners: int = 0, mode: str = "linea
     if mode == "linear" and padding_mode == "reflection":
         bounds = [(0.0, float(n - 1)) if align_corners else (-0.5, n - 0.5) for n in sizes]
         places = [ops.clip(_reflected(p, *b), 0.0, float(n - 1)) for p, b, n in zip(places, bounds, sizes, strict=True)]
+    return interpolated(x, places, mode, padding_mode, align_corners)
+
+
+def interpolated(x: Any, places: Sequence[Any], mode: str, padding: str, align_corners: int = 0) -> Any:
+    """Return (batch, channels, *points): an image at coordinates (batch, *points) of each spatial axis.
+
+    Args:
+        x: the images (batch, channels, *sizes).
+        places: the coordinates, in elements.
+        mode: "linear" or "cubic".
+        padding: what is outside: "zeros", "border" or "reflection".
+        align_corners: whether a reflection is about the centers of the border's elements.
+    """
     offsets = (0, 1) if mode == "linear" else (-1, 0, 1, 2)
     kernel = _linear_weight if mode == "linear" else _cubic_weight
     bases = [ops.floor(p) for p in places]
     total: Any = None
-    for corner in product(offsets, repeat=len(sizes)):
+    for corner in product(offsets, repeat=len(places)):
         taps = [ops.add(b, scalar(o, b)) for b, o in zip(bases, corner, strict=True)]
         weight: Any = None
         for p, t in zip(places, taps, strict=True):
             one = kernel(ops.abs(ops.subtract(p, t)))
             weight = one if weight is None else ops.multiply(weight, one)
-        part = ops.multiply(
-            _at(x, taps, padding_mode, align_corners), ops.cast(ops.expand_dims(weight, 1), dtype_name(x))
-        )
+        part = ops.multiply(_at(x, taps, padding, align_corners), ops.cast(ops.expand_dims(weight, 1), dtype_name(x)))
         total = part if total is None else ops.add(total, part)
     return total
 

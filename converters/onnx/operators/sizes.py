@@ -190,7 +190,11 @@ def _values(value: Any) -> Any:
 
 
 def _moved(
-    places: Sequence[int] | None, function: Callable[..., Any], inputs: Sequence[Any], attributes: Mapping[str, Any], dtype: str
+    places: Sequence[int] | None,
+    function: Callable[..., Any],
+    inputs: Sequence[Any],
+    attributes: Mapping[str, Any],
+    dtype: str,
 ) -> Any:
     """Compute an operator that moves elements: on the numbers of the elements in a list of all of them."""
     chosen = range(len(inputs)) if places is None else places
@@ -229,7 +233,11 @@ def _mapped(function: Callable[..., Any], inputs: Sequence[Any]) -> Any:
 
 
 def _folded(
-    step: Callable[..., Any], function: Callable[..., Any], inputs: Sequence[Any], attributes: Mapping[str, Any], dtype: str
+    step: Callable[..., Any],
+    function: Callable[..., Any],
+    inputs: Sequence[Any],
+    attributes: Mapping[str, Any],
+    dtype: str,
 ) -> Any:
     """Compute a reduction: the positions that are reduced together are those of the operator's own shape rule."""
     values = inputs[0].values if isinstance(inputs[0], Sizes) else None

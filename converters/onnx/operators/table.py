@@ -19,6 +19,7 @@ from graphkit.core.registry import did_you_mean
 
 ML = "ai.onnx.ml"
 MICROSOFT = "com.microsoft"
+TRAINING = "ai.onnx.preview.training"
 
 
 class Version(NamedTuple):

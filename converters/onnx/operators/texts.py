@@ -1,23 +1,34 @@
-"""Strings. Source: onnx.ai/onnx/operators."""
+"""Strings and encoded images. Source: onnx.ai/onnx/operators."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
+from io import BytesIO
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from graphkit.core.errors import InvalidArgumentError
+from graphkit.core.errors import InvalidArgumentError, UnsupportedError
+from graphkit.ir.tracing import Tracer
+from graphkit.utils.images import pillow
 
 from .known import array
 from .table import operator
 
 
-def _texts(value: Any, argument: str = "input") -> Any:
-    """Return strings as an object array of str."""
-    raw = array(value, argument)
+def strings(value: Any) -> Any:
+    """Return strings as an object array of str.
+
+    Raises:
+        UnsupportedError: they are not known: operators on strings compute on arrays, not in a traced program.
+    """
+    if isinstance(value, Tracer):
+        raise UnsupportedError(
+            "strings are computed on arrays only, so this operator cannot be part of a traced program."
+        )
+    raw = np.asarray(value)
     made = np.empty(raw.shape, object)
     made.reshape(-1)[:] = [v.decode("utf-8") if isinstance(v, bytes) else str(v) for v in raw.reshape(-1)]
     return made
@@ -26,7 +37,7 @@ def _texts(value: Any, argument: str = "input") -> Any:
 @operator("StringConcat")
 def string_concat(a: Any, b: Any) -> Any:
     """Join strings element by element."""
-    left, right = np.broadcast_arrays(_texts(a), _texts(b))
+    left, right = np.broadcast_arrays(strings(a), strings(b))
     return np.asarray(left + right, object)
 
 
@@ -40,7 +51,7 @@ def string_normalizer(
     stopwords: Any = None,
 ) -> Any:
     """Remove stopwords and change the case."""
-    texts = _texts(x)
+    texts = strings(x)
     stops = set(stopwords or ()) if is_case_sensitive else {s.lower() for s in stopwords or ()}
     kept = [t for t in texts.reshape(-1) if (t if is_case_sensitive else t.lower()) not in stops]
     change = {"LOWER": str.lower, "UPPER": str.upper}.get(case_change_action, str)
@@ -51,7 +62,7 @@ def string_normalizer(
 @operator("StringSplit")
 def string_split(x: Any, *, delimiter: str | None = None, maxsplit: int | None = None) -> Any:
     """Split strings into parts, padded with empty strings, and count the parts."""
-    texts = _texts(x)
+    texts = strings(x)
     rows = [t.split(delimiter or None, -1 if maxsplit is None else maxsplit) for t in texts.reshape(-1)]
     width = max(map(len, rows), default=0)
     padded = np.array([r + [""] * (width - len(r)) for r in rows], object).reshape(*texts.shape, width)
@@ -65,7 +76,7 @@ def regex_full_match(x: Any, *, pattern: str) -> Any:
         compiled = re.compile(pattern)
     except re.error as error:
         raise InvalidArgumentError(f"the pattern {pattern!r:.80} is invalid: {error}") from None
-    texts = _texts(x)
+    texts = strings(x)
     return np.array([compiled.fullmatch(t) is not None for t in texts.reshape(-1)], bool).reshape(texts.shape)
 
 
@@ -101,3 +112,21 @@ def tf_idf_vectorizer(
                 weight = weights[grams[gram]] if weights else 1.0
                 made[number, place] += {"TF": count, "IDF": weight, "TFIDF": weight * count}[mode]
     return made[0] if raw.ndim < 2 else made
+
+
+_PIXELS = {"RGB": "RGB", "BGR": "RGB", "Grayscale": "L"}
+
+
+@operator("ImageDecoder", since=20)
+def image_decoder(encoded: Any, *, pixel_format: str = "RGB") -> Any:
+    """Decode the bytes of an image file to (height, width, channels); what is no image gives an empty one."""
+    if pixel_format not in _PIXELS:
+        raise UnsupportedError(f"pixel_format expects one of {sorted(_PIXELS)}, got {pixel_format!r}.")
+    files = pillow()
+    data = array(encoded, "encoded_stream")
+    try:
+        image = np.asarray(files.open(BytesIO(data.tobytes())).convert(_PIXELS[pixel_format]))
+    except (OSError, SyntaxError, ValueError, files.DecompressionBombError):
+        return np.zeros((0, 0, 1 if pixel_format == "Grayscale" else 3), np.uint8)
+    image = image[:, :, None] if image.ndim == 2 else image
+    return np.ascontiguousarray(image[:, :, ::-1]) if pixel_format == "BGR" else image

@@ -1,0 +1,93 @@
+"""Steps of optimizers, of ai.onnx.preview.training. Source: onnx.ai/onnx/operators (ai.onnx.preview.training)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from graphkit import ops
+from graphkit.core.errors import InvalidArgumentError, UnsupportedError
+
+from .elementwise import scalar
+from .table import TRAINING, operator
+
+Rule = Callable[..., tuple[Any, ...]]
+
+
+def _update(name: str, states: int) -> Callable[[Rule], Rule]:
+    """Register the update of one tensor `(rate, count, tensor, gradient, *states, **attributes)` as that of several."""
+
+    def register(rule: Rule) -> Rule:
+        @wraps(rule)
+        def call(rate: Any, count: Any, *values: Any, **attributes: Any) -> Any:
+            tensors, rest = divmod(len(values), states + 2)
+            if rest:
+                raise InvalidArgumentError(
+                    f"{name} expects {states + 2} inputs for each tensor, got {len(values)} in all."
+                )
+            made = [rule(rate, count, *values[i::tensors], **attributes) for i in range(tensors)]
+            return tuple(one[k] for k in range(states + 1) for one in made)
+
+        operator(name, domain=TRAINING)(call)
+        return rule
+
+    return register
+
+
+def _regularized(x: Any, gradient: Any, norm_coefficient: float) -> Any:
+    return ops.add(gradient, ops.multiply(x, scalar(norm_coefficient, x)))
+
+
+def _mixed(old: Any, new: Any, share: float) -> Any:
+    return ops.add(ops.multiply(old, scalar(share, old)), ops.multiply(new, scalar(1.0 - share, new)))
+
+
+@_update("Adagrad", 1)
+def adagrad(
+    rate: Any, count: Any, x: Any, gradient: Any, squares: Any, *, decay_factor: float = 0.0, epsilon: float = 0.0,
+    norm_coefficient: float = 0.0,
+) -> tuple[Any, ...]:  # fmt: skip
+    """Source: ONNX Adagrad."""
+    step = ops.cast(count, "float32")
+    slow = ops.true_divide(rate, ops.add(ops.multiply(step, scalar(decay_factor, step)), scalar(1.0, step)))
+    gradient = _regularized(x, gradient, norm_coefficient)
+    squares = ops.add(squares, ops.square(gradient))
+    size = ops.add(ops.sqrt(squares), scalar(epsilon, squares))
+    return ops.subtract(x, ops.true_divide(ops.multiply(slow, gradient), size)), squares
+
+
+@_update("Adam", 2)
+def adam(
+    rate: Any, count: Any, x: Any, gradient: Any, mean: Any, squares: Any, *, alpha: float = 0.9, beta: float = 0.999,
+    epsilon: float = 0.0, norm_coefficient: float = 0.0, norm_coefficient_post: float = 0.0,
+) -> tuple[Any, ...]:  # fmt: skip
+    """Source: ONNX Adam."""
+    gradient = _regularized(x, gradient, norm_coefficient)
+    mean, squares = _mixed(mean, gradient, alpha), _mixed(squares, ops.square(gradient), beta)
+    size = ops.add(ops.sqrt(squares), scalar(epsilon, squares))
+    step = ops.cast(count, "float32")
+    one = scalar(1.0, step)
+    first = ops.equal(step, scalar(0.0, step))
+    safe = ops.where(first, one, step)
+    corrected = ops.true_divide(
+        ops.sqrt(ops.subtract(one, ops.power(scalar(beta, step), safe))),
+        ops.subtract(one, ops.power(scalar(alpha, step), safe)),
+    )
+    speed = ops.multiply(rate, ops.where(first, one, corrected))
+    moved = ops.subtract(x, ops.true_divide(ops.multiply(speed, mean), size))
+    return ops.multiply(moved, scalar(1.0 - norm_coefficient_post, moved)), mean, squares
+
+
+@_update("Momentum", 1)
+def momentum(
+    rate: Any, count: Any, x: Any, gradient: Any, velocity: Any, *, alpha: float, beta: float, mode: str, norm_coefficient: float,
+) -> tuple[Any, ...]:  # fmt: skip
+    """Source: ONNX Momentum."""
+    if mode not in ("standard", "nesterov"):
+        raise UnsupportedError(f"mode expects 'standard' or 'nesterov', got {mode!r}.")
+    gradient = _regularized(x, gradient, norm_coefficient)
+    share = ops.where(ops.greater(count, 0), scalar(beta, x), scalar(1.0, x))
+    velocity = ops.add(ops.multiply(velocity, scalar(alpha, x)), ops.multiply(gradient, share))
+    direction = ops.add(gradient, ops.multiply(velocity, scalar(alpha, x))) if mode == "nesterov" else velocity
+    return ops.subtract(x, ops.multiply(rate, direction)), velocity

@@ -1,0 +1,20 @@
+"""Lifting: Keras' layers found in programs of primitives, whichever format they were read from.
+
+`find` compares a program with patterns, which are data (`recipes.py` and the modules by family), and returns calls of Keras'
+layers. `build` makes a functional model of them; what no pattern covers becomes Keras' ops.
+"""
+
+from graphkit.lifting import (  # noqa: F401  # each registers its recipes, the preferred ones first
+    attention,
+    recurrence,
+    normalizations,
+    activations,
+    convolutions,
+    products,
+    tables,
+)  # isort: skip
+from graphkit.lifting.building import Block, Lifted, build
+from graphkit.lifting.calls import LayerSpec, LiftedCall, NotExact, WeightFunction
+from graphkit.lifting.finder import Findings, find
+
+__all__ = ["Block", "Findings", "LayerSpec", "Lifted", "LiftedCall", "NotExact", "WeightFunction", "build", "find"]

@@ -1,0 +1,328 @@
+"""Equations as Keras' ops: what no pattern covers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphkit import ops
+from graphkit.core.dims import Dim
+from graphkit.graph.symbolic import SymbolicTensor
+from graphkit.ir.spec import TensorSpec
+from graphkit.lifting.calls import NotExact
+
+# (inputs, params, the spec of the first output, sizes) -> the output, or a tuple of them
+Op = Callable[[Sequence[Any], Mapping[str, Any], TensorSpec, "Sizes"], Any]
+OPS: dict[str, Op] = {}
+
+
+class Sizes:
+    """The free sizes of a program as tensors: Keras' ops take no unknown sizes, so they are read off tensors that have them.
+
+    Attributes:
+        tensors: the tensors built so far with their specs in the program.
+        inputs: the specs of the inputs of the equation that is being built.
+    """
+
+    def __init__(self) -> None:
+        self.inputs: list[TensorSpec] = []
+        self.tensors: list[tuple[TensorSpec, Any]] = []
+        self._zeros: dict[Any, Any] = {}
+
+    def zeros(self, size: Any) -> Any:
+        """Return int32 zeros of shape (size,)."""
+        if isinstance(size, int):
+            return np.zeros((size,), np.int32)
+        if size not in self._zeros:
+            self._zeros[size] = self._measured(size)
+        return self._zeros[size]
+
+    def _measured(self, size: Dim) -> Any:
+        for spec, tensor in self.tensors:
+            if size in spec.shape and isinstance(tensor, SymbolicTensor) and spec.dtype != "string":
+                axis = spec.shape.index(size)
+                others = tuple(i for i in range(len(spec.shape)) if i != axis)
+                zeros = ops.zeros_like(tensor, dtype="int32")
+                return ops.sum(zeros, axis=others) if others else zeros
+        raise NotExact(f"no tensor has the free size {size}.")
+
+    def filled(self, value: Any, spec: TensorSpec) -> Any:
+        """Return a tensor of one number, whose shape has free sizes."""
+        rank = len(spec.shape)
+        shape = [n if isinstance(n, int) else 1 for n in spec.shape]
+        made: Any = np.full(shape, value, "float32" if spec.dtype == "bfloat16" else spec.dtype)
+        for axis, size in enumerate(spec.shape):
+            if isinstance(size, Dim):
+                zeros = ops.reshape(self.zeros(size), [-1 if i == axis else 1 for i in range(rank)])
+                zeros = ops.cast(zeros, spec.dtype)
+                made = ops.logical_or(zeros, made) if spec.dtype == "bool" else ops.add(zeros, made)
+        return made
+
+
+def _op(*names: str) -> Callable[[Op], Op]:
+    def add(function: Op) -> Op:
+        OPS.update(dict.fromkeys(names, function))
+        return function
+
+    return add
+
+
+def _plain(function: Callable[..., Any]) -> Op:
+    return lambda xs, params, spec, sizes: function(*xs)
+
+
+# Primitives that are an op of Keras without further arguments, where the name differs: the op's name.
+_RENAMED = {
+    "acos": "arccos", "acosh": "arccosh", "asin": "arcsin", "asinh": "arcsinh", "atan": "arctan", "atanh": "arctanh",
+    "select": "where", "divide": "true_divide", "left_shift": "bitwise_left_shift", "right_shift": "bitwise_right_shift",
+}  # fmt: skip
+_SAME = (
+    "abs acos acosh add arctan2 asin asinh atan atanh bitwise_and bitwise_or bitwise_xor ceil conj cos cosh divide equal erf erfinv "
+    "exp expm1 floor floor_divide greater greater_equal imag isinf isnan left_shift less less_equal log log1p logical_and logical_not "
+    "logical_or logical_xor matmul maximum minimum mish mod multiply negative not_equal power real relu right_shift round rsqrt select "
+    "selu sigmoid sign silu sin sinh softplus softsign sqrt square stop_gradient subtract tan tanh"
+)
+for _name in _SAME.split():
+    OPS[_name] = _plain(getattr(ops, _RENAMED.get(_name, _name)))
+
+_REDUCTIONS = ("sum", "max", "min", "prod", "mean", "all", "any")
+
+
+def _reduction(function: Callable[..., Any]) -> Op:
+    def reduce(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes: Sizes) -> Any:
+        axes = tuple(params["axes"])
+        return function(xs[0], axis=axes, keepdims=bool(params["keepdims"])) if axes else xs[0]
+
+    return reduce
+
+
+for _name in _REDUCTIONS:
+    OPS[f"reduce_{_name}"] = _reduction(getattr(ops, _name))
+
+
+@_op("identity")
+def _identity(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes: Sizes) -> Any:
+    return xs[0]
+
+
+@_op("cast")
+def _cast(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes: Sizes) -> Any:
+    return ops.cast(xs[0], params["dtype"])
+
+
+@_op("transpose")
+def _transpose(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes: Sizes) -> Any:
+    return ops.transpose(xs[0], tuple(params["axes"]))
+
+
+@_op("reshape")
+def _reshape(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes: Sizes) -> Any:
+    old, new = sizes.inputs[0].shape, spec.shape
+    free = [i for i, n in enumerate(new) if isinstance(n, Dim)]
+    if len(free) <= 1:
+        return ops.reshape(xs[0], [-1 if i in free else n for i, n in enumerate(new)])
+    moved = _without_ones(xs[0], old, new)
+    if moved is not None:
+        return moved
+    if free[0] == 0 and len(free) == 2 and isinstance(old[0], Dim):
+        from graphkit.layers import Reshape
+
+        return Reshape([-1 if i in free else n for i, n in enumerate(new)][1:])(xs[0])
+    raise NotExact(f"the shape {_shown(new)} has more free sizes than a reshape can infer.")
+
+
+def _without_ones(x: Any, old: Sequence[Any], new: Sequence[Any]) -> Any | None:
+    """Return a tensor with axes of size 1 removed and added, or None if that does not give the new shape."""
+    pairs = [n for n in old if n != 1], [n for n in new if n != 1]
+    if len(pairs[0]) != len(pairs[1]):
+        return None
+    removed = tuple(i for i, n in enumerate(old) if n == 1)
+    added = tuple(i for i, n in enumerate(new) if n == 1)
+    if any(isinstance(a, int) and a != b for a, b in zip(*pairs, strict=True)):
+        return None
+    made = ops.squeeze(x, axis=removed) if removed else x
+    return ops.expand_dims(made, axis=added) if added else made
+
+
+def _shown(shape: Sequence[Any]) -> str:
+    return "(" + ", ".join(map(str, shape)) + ")"
+
+
+@_op("concatenate")
+def _concatenate(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes: Sizes) -> Any:
+    return ops.concatenate(list(xs), axis=params["axis"])
+
+
+@_op("slice")
+def _slice(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes: Sizes) -> Any:
+    key = []
+    for n, start, stop, step in zip(sizes.inputs[0].shape, params["starts"], params["stops"], params["steps"], strict=True):
+        key.append(_slice_of(n, start, stop, step))
+    return xs[0][tuple(key)]
+
+
+def _slice_of(size: Any, start: Any, stop: Any, step: int) -> slice:
+    """Return the slice of an axis, with ends that are known: free ones are counted from the end."""
+    ends = []
+    for end, default in ((start, 0 if step > 0 else -1), (stop, size if step > 0 else None)):
+        if isinstance(end, Dim):
+            rest = end - size
+            if not isinstance(rest, int) or rest > 0:
+                raise NotExact(f"an axis of size {size} is cut at {end}.")
+            end = None if rest == 0 else rest
+        elif step < 0 and default is None and end < 0:
+            end = None
+        ends.append(end)
+    first, last = ends
+    if step > 0 and first == 0:
+        first = None
+    if step > 0 and isinstance(size, int) and last == size:
+        last = None
+    return slice(first, last, None if step == 1 else step)
+
+
+@_op("pad")
+def _pad(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes: Sizes) -> Any:
+    widths = [tuple(pair) for pair in params["widths"]]
+    if params["mode"] != "constant":
+        return ops.pad(xs[0], widths, mode=params["mode"])
+    return ops.pad(xs[0], widths, constant_values=_number(xs[1]))
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, SymbolicTensor):
+        raise NotExact("a constant of the op is computed in the graph.")
+    return np.asarray(value).reshape(-1)[0].item()
+
+
+@_op("take")
+def _take(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes: Sizes) -> Any:
+    return ops.take(xs[0], xs[1], axis=params["axis"])
+
+
+@_op("take_along_axis")
+def _take_along_axis(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes: Sizes) -> Any:
+    return ops.take_along_axis(xs[0], xs[1], axis=params["axis"])
+
+
+@_op("clip")
+def _clip(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes: Sizes) -> Any:
+    return ops.clip(xs[0], params["low"], params["high"])
+
+
+@_op("softmax", "log_softmax")
+def _softmax(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes: Sizes) -> Any:
+    raise NotExact("a softmax over several axes.")
+
+
+@_op("gelu")
+def _gelu(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes: Sizes) -> Any:
+    return ops.gelu(xs[0], approximate=params["approximate"])
+
+
+@_op("elu")
+def _elu(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes: Sizes) -> Any:
+    return ops.elu(xs[0], alpha=params["alpha"])
+
+
+@_op("leaky_relu")
+def _leaky_relu(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes: Sizes) -> Any:
+    return ops.leaky_relu(xs[0], negative_slope=params["negative_slope"])
+
+
+@_op("celu")
+def _celu(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes: Sizes) -> Any:
+    return ops.celu(xs[0], alpha=params["alpha"])
+
+
+@_op("hard_sigmoid")
+def _hard_sigmoid(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes: Sizes) -> Any:
+    alpha, beta = params.get("alpha", 1 / 6), params.get("beta", 0.5)
+    return ops.clip(ops.add(ops.multiply(xs[0], alpha), beta), 0.0, 1.0)
+
+
+@_op("einsum")
+def _einsum(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes: Sizes) -> Any:
+    return ops.einsum(params["equation"], *xs)
+
+
+@_op("argmax", "argmin")
+def _arg(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes: Sizes) -> Any:
+    raise NotExact("positions of extremes.")
+
+
+for _name in ("argmax", "argmin"):
+    OPS[_name] = lambda xs, params, spec, sizes, _f=getattr(ops, _name): ops.cast(
+        _f(xs[0], axis=params["axis"], keepdims=len(spec.shape) == len(xs[0].shape)), spec.dtype
+    )
+
+
+@_op("cumsum", "cumprod")
+def _cumulative(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes: Sizes) -> Any:
+    if params.get("exclusive") or params.get("reverse"):
+        raise NotExact("a cumulative sum that is exclusive or reversed.")
+    return ops.cumsum(xs[0], axis=params["axis"])
+
+
+OPS["cumprod"] = lambda xs, params, spec, sizes: ops.cumprod(xs[0], axis=params["axis"])
+
+
+@_op("top_k")
+def _top_k(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes: Sizes) -> Any:
+    return ops.top_k(xs[0], params["k"])
+
+
+@_op("max_pool", "average_pool")
+def _pool(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes: Sizes) -> Any:
+    raise NotExact("windows reach over the edges in another way than Keras' 'same'.")
+
+
+@_op("resize")
+def _resize(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes: Sizes) -> Any:
+    axes = tuple(params["axes"])
+    if len(spec.shape) != 4 or axes not in ((1, 2), (2, 3)) or any(isinstance(n, Dim) for n in params["sizes"]):
+        raise NotExact("Keras resizes two known axes of images.")
+    layout = "channels_last" if axes == (1, 2) else "channels_first"
+    return ops.image.resize(
+        xs[0], tuple(params["sizes"]), interpolation=params["interpolation"], antialias=params["antialias"], data_format=layout
+    )  # fmt: skip
+
+
+@_op("conv")
+def _conv(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes: Sizes) -> Any:
+    pairs = params["padding"]
+    x, layout = xs[0], params["data_format"]
+    if not isinstance(pairs, str):
+        if any(tuple(p) != (0, 0) for p in pairs):
+            widths = [(0, 0), (0, 0), *pairs] if layout == "channels_first" else [(0, 0), *pairs, (0, 0)]
+            x = ops.pad(x, [tuple(w) for w in widths])
+        pairs = "valid"
+    return ops.conv(x, xs[1], params["strides"], pairs, layout, params["dilation"])
+
+
+# ----- tensors that depend on sizes alone -----
+
+
+@_op("arange")
+def _arange(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes: Sizes) -> Any:
+    start, step = params["start"], params["step"]
+    if isinstance(start, Dim) or isinstance(step, Dim):
+        raise NotExact("a range starts at a free size.")
+    counted = ops.subtract(ops.cumsum(ops.add(sizes.zeros(spec.shape[0]), 1), axis=0), 1)
+    made = ops.cast(counted, spec.dtype)
+    made = made if step == 1 else ops.multiply(made, step)
+    return made if start == 0 else ops.add(made, start)
+
+
+@_op("broadcast_to")
+def _broadcast_to(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes: Sizes) -> Any:
+    x = xs[0]
+    if all(isinstance(n, int) for n in spec.shape):
+        return ops.broadcast_to(x, spec.shape)
+    if not isinstance(x, SymbolicTensor) and math.prod(np.shape(x)) == 1:
+        return sizes.filled(np.asarray(x).reshape(-1)[0], spec)
+    fill = sizes.filled(False if spec.dtype == "bool" else 0, spec)
+    return ops.logical_or(x, fill) if spec.dtype == "bool" else ops.add(x, fill)
