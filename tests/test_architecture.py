@@ -27,7 +27,7 @@ LEVELS = [
     {"models"},
     {"training", "saving", "runtime", "visualization", "callbacks", "differentiate", "functions", "graphs"},
     {
-        "front", "backend", "config", "extend", "utils", "preprocessing", "mixed_precision", "applications", "datasets",
+        "front", "comparison", "backend", "config", "extend", "utils", "preprocessing", "mixed_precision", "applications", "datasets",
     },
     {"distillation", "distribution", "export", "legacy", "scopes", "wrappers"},
     {"tensorflow"},
