@@ -13,14 +13,16 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
+from graphkit import ops
 from graphkit.core import nest
-from graphkit.core.errors import SerializationError
+from graphkit.core.errors import SerializationError, UnsupportedError
 from graphkit.graph.size_expressions import checked, evaluated
 from graphkit.ir.primitive import primitive
 from graphkit.ops._convert import shape_of
 
 from ..operators import Evaluator
 from ..operators.evaluate import standard_domain
+from ..operators.sequences import Stacked
 from ..operators.sizes import Sizes, object_vector, sizes
 
 _RANDOM = frozenset(
@@ -43,14 +45,15 @@ class NodeComputation:
     Args:
         node: the node.
         sources: where each input of the node comes from: None (left out), ["input", k] (the k-th tensor), ["weight", k] (the k-th
-            weight), ["sizes", size expressions, shape, dtype], ["tensor", a constant TensorProto], or ["list", ...] of these for a
-            sequence.
+            weight), ["sizes", size expressions, shape, dtype], ["tensor", a constant TensorProto], ["list", ...] of these for a
+            sequence, or ["stacked", source] for a sequence of unknown length.
         captured: likewise, what the subgraphs of the node read of the graph around it, by name.
         kept: the positions of the outputs that are returned, among all outputs with sequences spread out.
         opsets: the version of each domain.
         functions: the model's own functions that the subgraphs call.
         weights: the number of weights.
         where: the layer, as messages name it.
+        stacked: the positions of the outputs that are sequences of unknown length, kept as one tensor.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class NodeComputation:
         functions: Sequence[onnx.FunctionProto],
         weights: int,
         where: str,
+        stacked: Sequence[int] = (),
     ) -> None:
         self.node = node
         self.sources = list(sources)
@@ -72,6 +76,7 @@ class NodeComputation:
         self.functions = list(functions)
         self.weights = weights
         self.where = where
+        self.stacked = list(stacked)
         model = onnx.ModelProto(functions=self.functions)
         for domain, version in self.opsets.items():
             model.opset_import.add(domain=domain, version=version)
@@ -91,8 +96,15 @@ class NodeComputation:
 
     def results(self, made: Sequence[Any]) -> Any:
         """Return those of a node's outputs that are kept."""
+        made = list(made)
+        for place in self.stacked:  # outside of a trace, a loop makes a list
+            made[place] = Stacked(ops.stack(made[place])) if isinstance(made[place], list) else made[place]
         leaves = flat_outputs(made)
-        kept = [leaf.as_tensor() if isinstance(leaf, Sizes) else leaf for leaf in (leaves[i] for i in self.kept)]
+        if len(leaves) <= max(self.kept):
+            raise UnsupportedError(
+                f"{self.where} has fewer outputs for these inputs than when the graph was built: a sequence has another length."
+            )
+        kept = [_tensor_of(leaves[i]) for i in self.kept]
         return kept[0] if len(kept) == 1 else tuple(kept)
 
     def sizes_of(self, source: Source, tensors: Sequence[Any]) -> Any:
@@ -121,7 +133,15 @@ class NodeComputation:
             return weights[rest[0]]
         if kind == "list":
             return [self._value(part, tensors, weights) for part in rest]
+        if kind == "stacked":
+            return Stacked(self._value(rest[0], tensors, weights))
         return self.sizes_of(source, tensors) if kind == "sizes" else self.constant(source)
+
+
+def _tensor_of(leaf: Any) -> Any:
+    if isinstance(leaf, Sizes):
+        return leaf.as_tensor()
+    return leaf.tensor if isinstance(leaf, Stacked) else leaf
 
 
 def flat_outputs(made: Sequence[Any]) -> list[Any]:
@@ -152,8 +172,8 @@ def checked_source(source: Any, where: str, tensor: Callable[[Any], onnx.TensorP
             return ["sizes", expressions, shape, rest[2]]
     if kind == "tensor" and len(rest) == 1:
         return ["tensor", tensor(rest[0])]
-    if kind == "list":
-        return ["list", *(checked_source(part, where, tensor) for part in rest)]
+    if kind == "list" or (kind == "stacked" and len(rest) == 1):
+        return [kind, *(checked_source(part, where, tensor) for part in rest)]
     raise SerializationError(f"{where}: {source!r:.120} describes no input of an ONNX node.")
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections import ChainMap, Counter
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -30,6 +31,7 @@ from graphkit.models.functional import Functional
 from ..element_types import NAMES_OF_TYPES
 from ..operators import Evaluator
 from ..operators.evaluate import dense, opsets_of, standard_domain
+from ..operators.sequences import Stacked
 from ..operators.sizes import Sizes
 from .computation import flat_outputs, is_random
 from .initializers import NOT_TRAINED, Initializer, Trainable, check_trainable, constant, initializer
@@ -39,19 +41,22 @@ Values: TypeAlias = "ChainMap[str, Any]"
 _MAX_DEPTH = 64  # nested functions and branches
 
 
-def model_of(message: onnx.ModelProto, trainable: Trainable = None, name: str | None = None) -> Functional:
+def model_of(
+    message: onnx.ModelProto, trainable: Trainable = None, name: str | None = None, path: Path | None = None
+) -> Functional:
     """Return the functional model of an ONNX message.
 
     Args:
-        message: the model, with its external data.
+        message: the model.
         trainable: which float initializers training updates; see `initializer`.
         name: the model's name; by default that of the graph.
+        path: the file that the message was read from, where it refers to data in files.
 
     Raises:
         SerializationError: the graph is malformed.
         UnsupportedError: an operator is unknown, or computes something that layers cannot.
     """
-    return GraphReader(message, trainable).model(name)
+    return GraphReader(message, trainable, path).model(name)
 
 
 class Scope(NamedTuple):
@@ -72,11 +77,26 @@ class Scope(NamedTuple):
     depth: int = 0
 
 
+class NodeCall(NamedTuple):
+    """A node with the values that it reads.
+
+    Attributes:
+        node: the node, with the attributes of the function's call put in.
+        inputs: the values of its inputs.
+        captured: those that its subgraphs read of the graph around it, by name.
+    """
+
+    node: onnx.NodeProto
+    inputs: list[Any]
+    captured: Mapping[str, Any] = {}
+
+
 class GraphReader:
     """Builds the layers of one ONNX model; for its arguments and errors see `model_of`."""
 
-    def __init__(self, message: onnx.ModelProto, trainable: Trainable = None) -> None:
+    def __init__(self, message: onnx.ModelProto, trainable: Trainable = None, path: Path | None = None) -> None:
         self.message = message
+        self.path = path
         self.trainable = trainable
         self.evaluator = Evaluator(message)
         self.names: Counter[str] = Counter()
@@ -109,7 +129,7 @@ class GraphReader:
     def _read_initializers(self, graph: onnx.GraphProto, values: Values) -> None:
         check_trainable(self.trainable, [t.name for t in graph.initializer])
         for tensor in graph.initializer:
-            values[tensor.name] = initializer(tensor, self.trainable)
+            values[tensor.name] = initializer(tensor, self.trainable, self.path)
         for sparse in graph.sparse_initializer:
             values[sparse.values.name] = constant(dense(sparse), sparse.values.name)
 
@@ -142,7 +162,7 @@ class GraphReader:
         made: list[SymbolicTensor] = []
         for info in graph.output:
             value = _value(scope.values, info.name, f"the outputs of graph {graph.name!r}")
-            if isinstance(value, list) or value is None:
+            if isinstance(value, (list, Stacked)) or value is None:
                 raise SerializationError(
                     f"Output {info.name!r} is a sequence or optional; only tensors can be outputs of a model."
                 )
@@ -156,7 +176,7 @@ class GraphReader:
     def _passed_on(self, name: str, value: Any, scope: Scope) -> SymbolicTensor:
         """Return an output that no node computes: an input, a constant, or another output."""
         node = onnx.helper.make_node("Identity", [name], [name], name=name)
-        (tensor,) = self._layer(node, [value], {}, scope, [0])
+        (tensor,) = self._layer(NodeCall(node, [value]), scope, [0])
         return tensor
 
     # ----- nodes -----
@@ -186,7 +206,7 @@ class GraphReader:
         if node.op_type == "If" and isinstance(inputs[0], np.ndarray):
             return self._branch(node, bool(inputs[0].reshape(-1)[0]), scope)
         captured = {name: scope.values[name] for name in _captured(node) if name in scope.values}
-        return self._computed(node, inputs, captured, scope)
+        return self._computed(NodeCall(node, inputs, captured), scope)
 
     def _called(
         self, function: onnx.FunctionProto, node: onnx.NodeProto, inputs: list[Any], scope: Scope
@@ -220,27 +240,27 @@ class GraphReader:
 
     def _read_inner_initializers(self, graph: onnx.GraphProto, values: Values) -> None:
         for tensor in graph.initializer:
-            values[tensor.name] = initializer(tensor, self.trainable)
+            values[tensor.name] = initializer(tensor, self.trainable, self.path)
 
-    def _computed(
-        self, node: onnx.NodeProto, inputs: list[Any], captured: dict[str, Any], scope: Scope
-    ) -> Sequence[Any]:
+    def _computed(self, call: NodeCall, scope: Scope) -> Sequence[Any]:
         """Return a node's outputs: known values as they are, tensors that it passes on, and the tensors of a new layer."""
         try:
-            return self._traced(node, inputs, captured, scope)
+            return self._traced(call, scope)
         except (UnknownSizeError, UnknownValueError):
-            fixed = [_as_constant(v) for v in inputs]
-            if all(a is b for a, b in zip(fixed, inputs, strict=True)):
+            fixed = [_as_constant(v) for v in call.inputs]
+            if all(a is b for a, b in zip(fixed, call.inputs, strict=True)):
                 raise
-            return self._traced(node, fixed, captured, scope)  # such as the scales of a Resize
+            return self._traced(call._replace(inputs=fixed), scope)  # such as the scales of a Resize
 
-    def _traced(self, node: onnx.NodeProto, inputs: list[Any], captured: dict[str, Any], scope: Scope) -> Sequence[Any]:
+    def _traced(self, call: NodeCall, scope: Scope) -> Sequence[Any]:
         trace = Trace(only_shapes=True)
         stand_ins: dict[int, Any] = {}  # id of the value that the trace sees -> the value
 
         def seen(value: Any) -> Any:
             if isinstance(value, list):
                 return [seen(v) for v in value]
+            if isinstance(value, Stacked):
+                return Stacked(seen(value.tensor))
             if not isinstance(value, (SymbolicTensor, Initializer)):
                 return value
             spec = value.spec if isinstance(value, SymbolicTensor) else TensorSpec.of(value.array)
@@ -250,23 +270,18 @@ class GraphReader:
             return tracer
 
         kept: list[Any] = []
-        evaluator = self._evaluator(scope.opsets)
+        node = call.node
         with tracing(trace):
-            made = evaluator.call(
-                node, [seen(v) for v in inputs], ChainMap({name: seen(v) for name, v in captured.items()})
-            )
+            outer = ChainMap({name: seen(v) for name, v in call.captured.items()})
+            made = self._evaluator(scope.opsets).call(node, [seen(v) for v in call.inputs], outer)
         made = made[: len(node.output)]
         leaves = flat_outputs(made)
-        new = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Tracer) and id(leaf) not in stand_ins]
-        if is_random(node):
-            new = list(range(len(leaves)))
-        if len(leaves) == len(made):  # unnamed outputs are not computed
-            new = [i for i in new if node.output[i]]
         results = [stand_ins.get(id(leaf), leaf) for leaf in leaves]
+        new = _new_outputs(node, made, leaves, stand_ins)
         if new:
-            tensors = self._layer(node, inputs, captured, scope, new)
-            for i, tensor in zip(new, tensors, strict=True):
-                results[i] = tensor
+            stacked = [i for i, output in enumerate(made) if isinstance(output, Stacked)]
+            for i, tensor in zip(new, self._layer(call, scope, new, stacked), strict=True):
+                results[i] = Stacked(tensor) if isinstance(leaves[i], Stacked) else tensor
         results = [
             constant(np.asarray(r), name) if isinstance(r, np.ndarray) else r for r, name in _named(results, node)
         ]
@@ -283,18 +298,26 @@ class GraphReader:
     # ----- layers -----
 
     def _layer(
-        self, node: onnx.NodeProto, inputs: list[Any], captured: dict[str, Any], scope: Scope, outputs: list[int]
+        self, call: NodeCall, scope: Scope, outputs: list[int], stacked: Sequence[int] = ()
     ) -> list[SymbolicTensor]:
-        """Make the layer of a node and call it. `outputs` are the positions of the outputs that it returns."""
+        """Make the layer of a node and call it.
+
+        Args:
+            call: the node.
+            scope: the graph that it belongs to.
+            outputs: the positions of the outputs that the layer returns.
+            stacked: the positions of those that are sequences of unknown length.
+        """
+        node = call.node
         made = _Sources(self, node)
-        sources = [made.source(value, place) for place, value in enumerate(inputs)]
-        outer = {name: made.source(value, -1) for name, value in captured.items()}
+        sources = [made.source(value, place) for place, value in enumerate(call.inputs)]
+        outer = {name: made.source(value, -1) for name, value in call.captured.items()}
         kept = onnx.NodeProto()
         kept.CopyFrom(node)
         kept.name = scope.prefix + (node.name or next((o for o in node.output if o), node.op_type))
         layer = OnnxNode(
             kept, sources, _needed_opsets(kept, scope.opsets), outer, outputs, self._functions_of(kept),
-            [self._weight_config(w, trained) for w, trained in made.weights],
+            [self._weight_config(w, trained) for w, trained in made.weights], stacked,
             name=self._unique(kept.name),
         )  # fmt: skip
         for variable, (weight, _) in zip(layer.initializers, made.weights, strict=True):
@@ -358,6 +381,8 @@ class _Sources:
             return None
         if isinstance(value, list):
             return ["list", *(self.source(v, place) for v in value)]
+        if isinstance(value, Stacked):
+            return ["stacked", self.source(value.tensor, place)]
         if isinstance(value, Initializer):
             is_own = place in self.not_trained or self.reader.readers[value.name] <= 1 or not value.trainable
             if is_own:
@@ -401,6 +426,17 @@ def _value(values: Mapping[str, Any], name: str, where: str) -> Any:
     if name not in values:
         raise SerializationError(f"{where}: there is no value {name!r}; the graph is not sorted, or is incomplete.")
     return values[name]
+
+
+def _new_outputs(
+    node: onnx.NodeProto, made: Sequence[Any], leaves: Sequence[Any], stand_ins: Mapping[int, Any]
+) -> list[int]:
+    """Return the positions of the outputs that a layer must compute: neither known, nor passed on, nor without a name."""
+    if is_random(node):
+        new = list(range(len(leaves)))
+    else:
+        new = [i for i, leaf in enumerate(leaves) if isinstance(leaf, (Tracer, Stacked)) and id(leaf) not in stand_ins]
+    return [i for i in new if node.output[i]] if len(leaves) == len(made) else new
 
 
 def _named(results: Sequence[Any], node: onnx.NodeProto) -> list[tuple[Any, str]]:

@@ -91,9 +91,9 @@ class OnnxNode(_FromFile):
         outputs: the positions of the outputs that the layer returns, among all outputs with sequences spread out.
         functions: the model's own functions that the subgraphs call, as messages or JSON.
         weights: name, shape, dtype and trainable of each initializer that the node reads alone.
+        stacked: the positions of the outputs that are sequences of unknown length, kept as one tensor.
 
     Attributes:
-        node: the NodeProto.
         initializers: the weights, in order.
 
     Raises:
@@ -109,11 +109,11 @@ class OnnxNode(_FromFile):
         outputs: Sequence[int] = (0,),
         functions: Sequence[Any] = (),
         weights: Sequence[Mapping[str, Any]] = (),
+        stacked: Sequence[int] = (),
         **kwargs: Any,
     ) -> None:
         super().__init__(weights, **kwargs)
         where = f"Layer {self.name!r}"
-        self.node: onnx.NodeProto = from_json(onnx.NodeProto, node, f"`node` of layer {self.name!r}")
 
         def source(given: Any) -> Source:
             return checked_source(
@@ -121,7 +121,7 @@ class OnnxNode(_FromFile):
             )
 
         self.computation = NodeComputation(
-            self.node,
+            from_json(onnx.NodeProto, node, f"`node` of layer {self.name!r}"),
             [source(given) for given in inputs],
             {str(name): source(given) for name, given in (captured or {}).items()},
             [int(i) for i in outputs],
@@ -129,9 +129,15 @@ class OnnxNode(_FromFile):
             [from_json(onnx.FunctionProto, f, f"`functions` of layer {self.name!r}") for f in functions],
             len(self.initializers),
             where,
+            [int(i) for i in stacked],
         )
         if self.op_type == "Dropout":
             self.seed_generator = SeedGenerator()
+
+    @property
+    def node(self) -> onnx.NodeProto:
+        """The node."""
+        return self.computation.node
 
     @property
     def op_type(self) -> str:
@@ -182,6 +188,8 @@ class OnnxNode(_FromFile):
             "opsets": dict(computation.opsets),
             "outputs": list(computation.kept),
         }
+        if computation.stacked:
+            config["stacked"] = list(computation.stacked)
         if computation.captured:
             config["captured"] = {name: _source_json(source) for name, source in computation.captured.items()}
         if computation.functions:
@@ -212,4 +220,4 @@ def _source_json(source: Source) -> Any:
         return None
     if source[0] == "tensor":
         return ["tensor", as_json(source[1])]
-    return ["list", *map(_source_json, source[1:])] if source[0] == "list" else list(source)
+    return [source[0], *map(_source_json, source[1:])] if source[0] in ("list", "stacked") else list(source)

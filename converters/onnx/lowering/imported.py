@@ -72,7 +72,7 @@ def _schema(node: onnx.NodeProto, opset: int) -> Any:
 def _has_graphs_or_sequences(computation: NodeComputation) -> bool:
     node = computation.node
     graphs = any(a.HasField("g") or a.graphs for a in node.attribute)
-    lists = any(source is not None and source[0] == "list" for source in computation.sources)
+    lists = any(source is not None and source[0] in ("list", "stacked") for source in computation.sources)
     return graphs or lists or "Sequence" in node.op_type or "Optional" in node.op_type
 
 

@@ -21,6 +21,7 @@ from graphkit.ops.counting import measured_size
 from ..element_types import NAMES_OF_TYPES
 from .evaluate import Body
 from .known import shape_of
+from .sequences import Growing, Stacked
 from .sizes import Sizes
 from .table import operator
 
@@ -119,23 +120,36 @@ def _stacked(rows: list[Any], declared: Any) -> Any:
 
 
 def _by_scan(steps: Any, carried: Sequence[Any], body: Body) -> Any:
-    """Run a known number of steps as a scan.
+    """Run a known number of steps as a scan. Sequences that it carries must be empty at first, and get one tensor in each step.
 
     Raises:
         _DependsOnDataError: whether there is another step depends on the data.
     """
+    if any(isinstance(v, list) and v for v in carried):
+        raise UnsupportedError("a loop that carries a sequence which is not empty at first cannot be traced.")
 
     def step(carry: Any, number: Any) -> Any:
-        made = body(number, np.asarray(True), *carry)
+        given = iter(carry)
+        made = body(number, np.asarray(True), *(Growing() if isinstance(v, list) else next(given) for v in carried))
         if isinstance(made[0], Tracer):
             raise _DependsOnDataError
         if not _flag(made[0]):
             raise UnsupportedError("the body of a Loop always ends it after one step.")
         made = _values(made[1:])
-        return tuple(made[: len(carried)]), tuple(made[len(carried) :])
+        ends = list(zip(made, carried, strict=False))
+        grown = tuple(_appended(v) for v, first in ends if isinstance(first, list))
+        return tuple(v for v, first in ends if not isinstance(first, list)), (grown, tuple(made[len(carried) :]))
 
-    values, collected = ops.scan(step, tuple(carried), ops.arange(steps, dtype="int64"))
-    return (*values, *collected)
+    tensors = tuple(v for v in carried if not isinstance(v, list))
+    last, (grown, collected) = ops.scan(step, tensors, ops.arange(steps, dtype="int64"))
+    values, sequences = iter(last), iter(grown)
+    return (*(Stacked(next(sequences)) if isinstance(v, list) else next(values) for v in carried), *collected)
+
+
+def _appended(value: Any) -> Any:
+    if not isinstance(value, Growing) or len(value.added) != 1:
+        raise UnsupportedError("a traced loop must append one tensor in each step to a sequence that it carries.")
+    return value.added[0]
 
 
 def _by_masked_scan(steps: int, start: Any, carried: Sequence[Any], body: Body) -> Any:

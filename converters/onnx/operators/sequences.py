@@ -7,11 +7,46 @@ from typing import Any
 import numpy as np
 
 from graphkit import ops
-from graphkit.core.errors import InvalidArgumentError
+from graphkit.core.errors import InvalidArgumentError, UnsupportedError
 
 from .evaluate import Body
 from .known import ints, shape_of
+from .sizes import single
 from .table import operator
+
+
+class Growing:
+    """A sequence inside a traced loop, to whose end each step appends: the number of its tensors is not known while it grows.
+
+    Attributes:
+        added: the tensors that this step has appended.
+    """
+
+    def __init__(self, added: tuple[Any, ...] = ()) -> None:
+        self.added = added
+
+    def __getattr__(self, name: str) -> Any:
+        raise UnsupportedError(
+            "a loop that reads the sequence which it builds cannot be traced; give the loop a known number of steps."
+        )
+
+    def __len__(self) -> int:
+        raise UnsupportedError(
+            "a loop that counts the sequence which it builds cannot be traced; give the loop a known number of steps."
+        )
+
+    __iter__ = __getitem__ = __len__
+
+
+class Stacked:
+    """A sequence of tensors of one shape whose number is not known, as one tensor.
+
+    Attributes:
+        tensor: the tensors, along a new first axis.
+    """
+
+    def __init__(self, tensor: Any) -> None:
+        self.tensor = tensor
 
 
 def _place(sequence: list[Any], position: Any, last: int) -> int:
@@ -36,6 +71,10 @@ def sequence_construct(*inputs: Any) -> Any:
 @operator("SequenceInsert")
 def sequence_insert(sequence: Any, tensor: Any, position: Any = None) -> Any:
     """Insert a tensor, at the end by default."""
+    if isinstance(sequence, Growing):
+        if position is not None:
+            raise UnsupportedError("a loop that inserts into a sequence at a position cannot be traced.")
+        return Growing((*sequence.added, tensor))
     made = list(sequence)
     made.insert(len(made) if position is None else _place(made, position, len(made) + 1), tensor)
     return made
@@ -52,19 +91,36 @@ def sequence_erase(sequence: Any, position: Any = None) -> Any:
 @operator("SequenceAt")
 def sequence_at(sequence: Any, position: Any) -> Any:
     """Return the tensor at a position."""
+    if isinstance(sequence, Stacked):
+        return ops.take(sequence.tensor, position, axis=0)
     return sequence[_place(sequence, position, len(sequence))]
 
 
 @operator("SequenceLength")
 def sequence_length(sequence: Any) -> Any:
     """Return the number of tensors."""
+    if isinstance(sequence, Stacked):
+        return single(shape_of(sequence.tensor)[0])
     return np.asarray(len(sequence), np.int64)
 
 
 @operator("ConcatFromSequence")
 def concat_from_sequence(sequence: Any, *, axis: int, new_axis: int = 0) -> Any:
     """Join the tensors along an axis, or along a new one."""
+    if isinstance(sequence, Stacked):
+        return _joined(sequence.tensor, axis, bool(new_axis))
     return ops.stack(list(sequence), axis=axis) if new_axis else ops.concatenate(list(sequence), axis=axis)
+
+
+def _joined(stacked: Any, axis: int, new_axis: bool) -> Any:
+    """Join the slices of a tensor along its first axis, as `concat_from_sequence` joins the tensors of a list."""
+    rank = len(shape_of(stacked))
+    axis %= rank if new_axis else rank - 1
+    moved = ops.moveaxis(stacked, 0, axis) if axis else stacked
+    if new_axis:
+        return moved
+    sizes = shape_of(moved)
+    return ops.reshape(moved, (*sizes[:axis], sizes[axis] * sizes[axis + 1], *sizes[axis + 2 :]))
 
 
 @operator("SplitToSequence")
