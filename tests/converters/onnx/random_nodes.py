@@ -471,7 +471,7 @@ def blocks(name: str, d: Draw, version: int) -> Node:
 @recipe("Trilu")
 def trilu(d: Draw, version: int) -> Node:
     k = array(d.int(-3, 3)) if d.maybe() else None
-    return Node("Trilu", [d.floats(d.shape(2))] + [k], {"upper": d.one(0, 1)}, constants=(1,))
+    return Node("Trilu", [d.floats(d.shape(2)), k], {"upper": d.one(0, 1)}, constants=(1,))
 
 
 @recipe("EyeLike")

@@ -174,14 +174,10 @@ def _is_backward_slice_to_the_largest_integer(operator: str, attributes: Mapping
 
 def _factors(operator: str, made: Chain) -> Any:
     """Return the sizes and factors of a Resize that is given factors, else None."""
-    if operator != "Resize" or made.version < 11 or ("x3" in made.feeds and made.feeds["x3"].dtype == np.int64):
+    inputs = [made.feeds.get(name) for name in made.nodes[0].input]
+    if operator != "Resize" or made.version < 11 or len(inputs) != 3:
         return None
-    scales = made.feeds.get("x2")
-    return (
-        None
-        if scales is None or scales.dtype != np.float32 or scales.size != 4
-        else (np.array(made.feeds["x0"].shape), scales)
-    )
+    return np.array(inputs[0].shape), inputs[2]
 
 
 def _keeps_sizes(operator: str, attributes: Mapping[str, Any], made: Chain) -> bool:
