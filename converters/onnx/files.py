@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -130,15 +131,7 @@ def opened_message(path: Path) -> onnx.ModelProto:
 
     Raises SerializationError for a file that is not an ONNX model or is incomplete, UnsafePathError for weights elsewhere.
     """
-    try:
-        message = parsed(path)
-    except Exception as error:
-        with path.open("rb") as file:
-            kind = not_binary(file.read(4096))
-        fault = f"is not an ONNX model but {kind}" if kind else f"is not an ONNX model, or is truncated: {error}"
-        raise SerializationError(f"{str(path)!r} {fault}.") from error
-    if not message.HasField("graph"):
-        raise SerializationError(f"{str(path)!r} is not an ONNX model: it holds no graph.")
+    message = _parsed_by(parsed, path)
     check_locations(message, path)
     return message
 
@@ -150,4 +143,22 @@ def read_message(path: Path) -> onnx.ModelProto:
         tensor.raw_data = stored_bytes(tensor, path)
         tensor.ClearField("external_data")
         tensor.ClearField("data_location")
+    return message
+
+
+def read_structure(path: Path) -> onnx.ModelProto:
+    """Read a message without opening its data files. Raises SerializationError for a file that is not an ONNX model."""
+    return _parsed_by(lambda file: onnx.load(str(file), "protobuf", load_external_data=False), path)
+
+
+def _parsed_by(parse: Callable[[Path], onnx.ModelProto], path: Path) -> onnx.ModelProto:
+    try:
+        message = parse(path)
+    except Exception as error:
+        with path.open("rb") as file:
+            kind = not_binary(file.read(4096))
+        fault = f"is not an ONNX model but {kind}" if kind else f"is not an ONNX model, or is truncated: {error}"
+        raise SerializationError(f"{str(path)!r} {fault}.") from error
+    if not message.HasField("graph"):
+        raise SerializationError(f"{str(path)!r} is not an ONNX model: it holds no graph.")
     return message

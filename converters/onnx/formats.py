@@ -39,7 +39,10 @@ class Onnx(Format):
         "keep_bfloat16": "True keeps inputs and outputs in bfloat16",
     }
 
+    usual_options: ClassVar[Mapping[str, Any]] = {"lift": True}
     load_options: ClassVar[Mapping[str, str]] = {
+        "lift": "True makes Keras' layers of the nodes where they compute exactly the same (default of load and convert), False one "
+        "layer of each node (default of load_model)",
         "trainable": "names of the initializers to train, as patterns; True or False for all of them (default: all float tensors)",
     }
 
@@ -51,12 +54,18 @@ class Onnx(Format):
         return formats.POSSIBLE if is_named and not_binary(source.head) is None else formats.NO
 
     def load(
-        self, source: Source, *, custom_objects: Mapping[str, Any] | None = None, trainable: Any = None, **_: Any
+        self,
+        source: Source,
+        *,
+        custom_objects: Mapping[str, Any] | None = None,
+        trainable: Any = None,
+        lift: bool = False,
+        **_: Any,
     ) -> Any:
-        """Return the layers that the file was exported from, or one for each of its nodes, with their weights."""
+        """Return the layers that the file was exported from, or those that its nodes make, with their weights."""
         from .reader import load_model
 
-        return load_model(source.path, custom_objects, trainable)
+        return load_model(source.path, custom_objects, trainable, lift)
 
     def inspect(self, source: Source) -> dict[str, Any]:
         """Return opsets, inputs, outputs, operators, weights, and what cannot be run or trained."""

@@ -18,6 +18,7 @@ from .export import CONFIG_KEY, EXTRA_KEY, WEIGHTS_KEY
 from .files import opened_message
 from .imports.graph import model_of
 from .imports.initializers import Trainable
+from .imports.lifted import lift as lifted
 from .in_place import tensor_array
 from .relayout import undo_steps
 
@@ -25,16 +26,20 @@ _STEP_ARGUMENTS = {"transpose": 1, "reshape": 1, "take": 2, "pad": 3}
 _MAX_TABLE = 1 << 28  # characters of JSON that are parsed
 
 
-def load_model(path: str | Path, custom_objects: Mapping[str, Any] | None = None, trainable: Trainable = None) -> Any:
+def load_model(
+    path: str | Path, custom_objects: Mapping[str, Any] | None = None, trainable: Trainable = None, lift: bool = False
+) -> Any:
     """Return the model of an ONNX file.
 
     A file that `export_model` wrote gives the layers that it was exported from: layers from the metadata, weights from the
-    initializers. Any other file gives a layer for each of its nodes: also one whose weights `optimize=` or `quantize=` changed.
+    initializers. Any other file gives a layer for each of its nodes, or with `lift` Keras' layers where they compute the same;
+    so does one whose weights `optimize=` or `quantize=` changed.
 
     Args:
         path: the ONNX file.
         custom_objects: user-defined classes and functions by the names that the file uses.
         trainable: which initializers training updates; see `imports.initializers`.
+        lift: whether groups of nodes become Keras' layers; the model then has an `import_report`.
 
     Raises:
         SerializationError: the file is not an ONNX model, its graph is malformed, or the tables that graphkit wrote do not fit it.
@@ -47,7 +52,8 @@ def load_model(path: str | Path, custom_objects: Mapping[str, Any] | None = None
     message = opened_message(file)
     entries = {p.key: p.value for p in message.metadata_props}
     if CONFIG_KEY not in entries:
-        return model_of(message, trainable, path=file)
+        model = model_of(message, trainable, path=file)
+        return lifted(model) if lift else model
     model = model_from_json(entries[CONFIG_KEY], custom_objects)
     _set_weights(model, weight_arrays(message, entries, file), str(path))
     return model
@@ -72,8 +78,8 @@ def weight_arrays(message: onnx.ModelProto, entries: Mapping[str, str], path: Pa
                 f"The table of weights names an initializer {name!r} that the graph does not have."
             )
         arrays.setdefault(*_one_weight(name, row, tensor_array(tensor, path)))
-    for path, row in _table(entries, EXTRA_KEY).items():
-        arrays[path] = _listed(path, row)
+    for name, row in _table(entries, EXTRA_KEY).items():
+        arrays[name] = _listed(name, row)
     return arrays
 
 
