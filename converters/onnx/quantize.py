@@ -70,9 +70,7 @@ def with_stored_weights(document: Document, names: Mapping[str, str], dtype: str
             continue
         renamed[name] = f"{name}/{dtype}"
         stored.append(weight_of(renamed[name], _narrowed(weight.array, dtype, names[name]), element_type(dtype)))
-        casts.append(
-            helper.make_node("Cast", [renamed[name]], [name], name=f"{name}/Cast", to=onnx.TensorProto.FLOAT)
-        )
+        casts.append(helper.make_node("Cast", [renamed[name]], [name], name=f"{name}/Cast", to=onnx.TensorProto.FLOAT))
     nodes = [*casts, *document.message.graph.node]
     message = document.message
     del message.graph.node[:]
