@@ -69,12 +69,13 @@ def zero_padding(pairs: Pairs, layout: str) -> LayerSpec:
     )
 
 
-def cropping(pairs: Pairs, layout: str) -> LayerSpec:
-    """Return the layer that removes the edges of images."""
-    given: Any = [list(p) for p in pairs]
-    return LayerSpec(
-        f"Cropping{len(pairs)}D", {"cropping": given[0] if len(pairs) == 1 else given, "data_format": layout}
-    )
+def cropping(pairs: Pairs, layout: str) -> tuple[LayerSpec, ...]:
+    """Return the layers that remove the edges of images. Cropping1D has no data format."""
+    if len(pairs) > 1:
+        return (LayerSpec(f"Cropping{len(pairs)}D", {"cropping": [list(p) for p in pairs], "data_format": layout}),)
+    cut = LayerSpec("Cropping1D", {"cropping": list(pairs[0])})
+    turned = LayerSpec("Permute", {"dims": [2, 1]})
+    return (turned, cut, turned) if layout == "channels_first" else (cut,)
 
 
 def _bias(match: Match, node: str, filters: int) -> list[WeightFunction]:
@@ -178,7 +179,7 @@ def _transposed(match: Match) -> LiftedCall:
         "filters": filters, "kernel_size": list(window), "strides": list(strides), "padding": "valid", "data_format": layout,
         "dilation_rate": list(dilation), "use_bias": "bias" in match,
     }  # fmt: skip
-    after = (cropping(pairs, layout),) if any(pair != (0, 0) for pair in pairs) else ()
+    after = cropping(pairs, layout) if any(pair != (0, 0) for pair in pairs) else ()
     bias = _bias(match, "conv", filters)
     return call(match, f"Conv{len(window)}DTranspose", config, weight(match["kernel"]), *bias, after=after)
 
