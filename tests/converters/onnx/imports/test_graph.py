@@ -423,3 +423,9 @@ def test_a_node_layer_refuses_a_config_that_describes_no_node() -> None:
     for key, value in (("node", {"op_typ": 1}), ("inputs", [["inputs", 0]]), ("inputs", [["tensor", 5]])):
         with pytest.raises(errors.SerializationError):
             OnnxNode(**{**good, key: value})
+
+
+@pytest.mark.parametrize("form", [bytes, bytearray, lambda data: onnx.load_from_string(data)])
+def test_a_model_in_memory_is_opened(form: Any) -> None:
+    model = graphkit.load(form(mlp().SerializeToString()))
+    np.testing.assert_allclose(outputs(model, real(2, 4))[0], reference(mlp(), real(2, 4))[0], rtol=1e-5)
