@@ -60,6 +60,7 @@ class LiftedCall:
         equations: the equations that it replaces.
         before: layers without weights that the first input passes first.
         after: layers without weights that the output passes last.
+        views: values that are inputs of the call only: another value, and for each axis which one of it the axis is.
         arguments: calls the layer: `(layer, tensors) -> the outputs`; by default `layer(*tensors)`.
     """
 
@@ -71,6 +72,7 @@ class LiftedCall:
     equations: tuple[Equation, ...]
     before: tuple[LayerSpec, ...] = ()
     after: tuple[LayerSpec, ...] = ()
+    views: Mapping[Value, tuple[Atom, tuple[int | None, ...]]] = field(default_factory=dict)
     arguments: Callable[[Any, Sequence[Any]], Any] | None = None
 
     @property

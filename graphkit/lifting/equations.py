@@ -389,6 +389,24 @@ def _pool(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes:
     raise NotExact("windows reach over the edges in another way than Keras' 'same'.")
 
 
+@_op("average_pool")
+def _average_pool(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes: Sizes) -> Any:
+    """Average the padded windows, and correct for what does not count."""
+    x, pairs, layout = sizes.inputs[0], params["padding"], params["data_format"]
+    first = layout == "channels_first"
+    spatial = x.shape[2:] if first else x.shape[1:-1]
+    if isinstance(pairs, str) or any(isinstance(n, Dim) for n in spatial):
+        raise NotExact("windows reach over the edges of images of free sizes.")
+    pairs = [tuple(p) for p in pairs]
+    widths = [(0, 0), (0, 0), *pairs] if first else [(0, 0), *pairs, (0, 0)]
+    ones = np.pad(np.ones((1, 1, *spatial) if first else (1, *spatial, 1), x.dtype), widths)
+
+    def pooled(images: Any) -> Any:
+        return ops.average_pool(images, params["window"], params["strides"], "valid", layout)
+
+    return ops.true_divide(pooled(ops.pad(xs[0], widths)), np.asarray(pooled(ones)))
+
+
 @_op("resize")
 def _resize(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes: Sizes) -> Any:
     axes = tuple(params["axes"])
