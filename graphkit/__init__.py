@@ -151,6 +151,7 @@ __all__ = [
     "extend",
     "function",
     "grad",
+    "graphs",
     "initializers",
     "inspect",
     "ir",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from graphkit.saving.api import load_model
+from graphkit.saving.api import load_usual
 
 
 def load(
@@ -29,7 +29,7 @@ def load(
         SerializationError: The format is unknown, or the file cannot be read.
         InvalidArgumentError: The format has no such option.
     """
-    return load_model(path, custom_objects=custom_objects, compile=compile, placeholders=placeholders, **options)
+    return load_usual(path, custom_objects=custom_objects, compile=compile, placeholders=placeholders, **options)
 
 
 def convert(

@@ -25,7 +25,7 @@ LEVELS = [
     {"layers"},
     {"losses", "metrics", "optimizers"},
     {"models"},
-    {"training", "saving", "runtime", "visualization", "callbacks", "differentiate", "functions"},
+    {"training", "saving", "runtime", "visualization", "callbacks", "differentiate", "functions", "graphs"},
     {
         "front", "comparison", "backend", "config", "extend", "utils", "preprocessing", "mixed_precision", "applications", "datasets",
     },

@@ -56,12 +56,36 @@ def load_model(
 
     Source: keras.saving.load_model.
     """
+    return _opened(filepath, custom_objects, compile, safe_mode, placeholders, options)
+
+
+def load_usual(
+    filepath: Any,
+    custom_objects: Mapping[str, Any] | None = None,
+    compile: bool = True,
+    placeholders: bool = False,
+    **options: Any,
+) -> Any:
+    """Open a file as `graphkit.load` does: like `load_model`, with the format's usual options where none are given."""
+    return _opened(filepath, custom_objects, compile, True, placeholders, options, usual=True)
+
+
+def _opened(
+    filepath: Any,
+    custom_objects: Mapping[str, Any] | None,
+    compile: bool,
+    safe_mode: bool,
+    placeholders: bool,
+    options: Mapping[str, Any],
+    usual: bool = False,
+) -> Any:
     with _as_path(filepath) as path:
         source = existing(path)
         with reading_from(source.what):
             format = formats.format_of(source)
             formats.check_options(format, options, format.load_options, "load_model")
-        return load_from(source, format, custom_objects, compile, safe_mode, placeholders, **options)
+        given = {**(format.usual_options if usual else {}), **options}
+        return load_from(source, format, custom_objects, compile, safe_mode, placeholders, **given)
 
 
 @contextmanager
