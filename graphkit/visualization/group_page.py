@@ -42,7 +42,13 @@ def page_of_groups(picture: Picture) -> str:
 
 
 def _facts(box: Box, parents: dict[str, str]) -> dict[str, Any]:
-    return {"name": box.name, "title": box.title, "facts": box.facts, "parent": parents[box.key], "group": box.inside is not None}
+    return {
+        "name": box.name,
+        "title": box.title,
+        "facts": box.facts,
+        "parent": parents[box.key],
+        "group": box.inside is not None,
+    }
 
 
 def _tile(box: Box) -> dict[str, Any]:
@@ -234,7 +240,8 @@ function tag(text, q, colour) {
 }
 function frame(key, q, dx, dy) {
   const x = q.x + dx - q.w / 2, y = q.y + dy - q.h / 2, b = boxes[key];
-  return `<g class="gk-frame gk-group" data-key="${safe(key)}"><rect x="${n(x)}" y="${n(y)}" width="${n(q.w)}" height="${n(q.h)}" rx="12"/>` +
+  return `<g class="gk-frame gk-group" data-key="${safe(key)}">` +
+    `<rect x="${n(x)}" y="${n(y)}" width="${n(q.w)}" height="${n(q.h)}" rx="12"/>` +
     `<text class="sign" x="${n(x + 12)}" y="${n(y + 21)}">&minus;</text><text x="${n(x + 27)}" y="${n(y + 21)}">${safe(b.title)} ` +
     `<tspan font-weight="400" fill-opacity=".7">${safe(b.name)}</tspan></text></g>`;
 }

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from graphkit.visualization.lettering import shortened
 from graphkit.visualization.picture import Arrow, Box, Options, Picture, Port, all_boxes, picture_of
-from graphkit.visualization.scopes import short_name
+from graphkit.visualization.scopes import name_within, short_name
 
 MANY = 60  # a level with more boxes is divided into runs
 _LEAST, _MOST = 8, 30  # boxes in a run
@@ -35,6 +35,12 @@ def grouped(picture: Picture) -> Picture:
     Groups of one member are left out, and levels with many boxes are divided into runs between which few tensors pass. Pictures of
     nested models are grouped as well.
     """
+    tree = _tree_of(picture)
+    return picture if tree is None else tree.picture()
+
+
+def _tree_of(picture: Picture) -> _Assembly | None:
+    """Return the groups of a picture; None if there is nothing to group, inside nested models neither."""
     boxes = {key: _with_groups_inside(box) for key, box in picture.boxes.items()}
     root = Group("", "", "")
     groups: dict[str, Group] = {}
@@ -42,30 +48,50 @@ def grouped(picture: Picture) -> Picture:
         _place(root, groups, key, scope)
     _simplify(root)
     _name(root)
-    _divide(root, Picture(picture.name, picture.options, boxes, picture.arrows), boxes)
-    if all(isinstance(member, str) for member in root.members):
-        return replace(picture, boxes=boxes)
-    return _Assembly(root, boxes, picture).picture()
+    _divide(root, picture, boxes)
+    is_flat = all(isinstance(member, str) for member in root.members)
+    if is_flat and all(box is picture.boxes[key] for key, box in boxes.items()):
+        return None
+    return _Assembly(root, boxes, picture)
 
 
 def _with_groups_inside(box: Box) -> Box:
-    return box if box.inside is None else replace(box, inside=grouped(box.inside))
+    tree = None if box.inside is None else _tree_of(box.inside)
+    if tree is None:
+        return box
+    entries, exits = tree.entered(box.entries), [tree.left(*place) for place in box.exits]
+    return replace(box, inside=tree.picture(), entries=entries, exits=exits)
 
 
 def _scopes(picture: Picture) -> dict[str, tuple[str, ...]]:
     """Return the scopes of all boxes. A box without one, such as a node that an optimizer added, gets that of all its neighbours."""
     scopes = {key: box.scope for key, box in picture.boxes.items()}
-    before: dict[str, list[str]] = {key: [] for key in scopes}
-    after: dict[str, list[str]] = {key: [] for key in scopes}
+    near: dict[str, list[str]] = {key: [] for key in scopes}
+    has_target = set[str]()
     for arrow in picture.arrows:
-        after[arrow.source].append(arrow.target)
-        before[arrow.target].append(arrow.source)
-    without = [key for key, scope in scopes.items() if not scope and picture.boxes[key].family != "input" and after[key]]
-    for key in (*reversed(without), *without):  # twice, so that a chain of such boxes is followed in both directions
-        near = [scopes[other] for other in (*before[key], *after[key]) if scopes[other]]
-        if near and not scopes[key]:
-            scopes[key] = _common_start(near)
+        near[arrow.source].append(arrow.target)
+        near[arrow.target].append(arrow.source)
+        has_target.add(arrow.source)
+    free = {key for key, scope in scopes.items() if not scope and picture.boxes[key].family != "input"}
+    for key in sorted(free):
+        part = _connected(key, free, near)
+        free -= part
+        around = [scopes[other] for inner in part for other in near[inner] if other not in part]
+        ends_inside = any(inner not in has_target for inner in part)
+        if around and all(around) and not ends_inside:
+            scopes.update(dict.fromkeys(part, _common_start(around)))
     return scopes
+
+
+def _connected(start: str, among: Collection[str], near: dict[str, list[str]]) -> set[str]:
+    """Return the boxes among some that are connected with one of them."""
+    found, stack = set[str](), [start]
+    while stack:
+        key = stack.pop()
+        if key in among and key not in found:
+            found.add(key)
+            stack += near[key]
+    return found
 
 
 def _common_start(scopes: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
@@ -94,9 +120,7 @@ def _simplify(group: Group) -> None:
             stack.append((current, True))
             stack += [(member, False) for member in current.members if isinstance(member, Group)]
             continue
-        current.members = [
-            m.members[0] if isinstance(m, Group) and len(m.members) == 1 else m for m in current.members
-        ]
+        current.members = [m.members[0] if isinstance(m, Group) and len(m.members) == 1 else m for m in current.members]
 
 
 def _name(root: Group) -> None:
@@ -104,8 +128,7 @@ def _name(root: Group) -> None:
     for group in _all_groups(root):
         for member in group.members:
             if isinstance(member, Group):
-                rest = member.path.removeprefix(group.path).lstrip("/.") if group.path else member.path
-                member.title = shortened(rest or member.path, _TITLE)
+                member.title = shortened(name_within(member.path, group.path), _TITLE)
 
 
 # ----- runs -----
@@ -171,7 +194,7 @@ def _run(group: Group, run: Sequence[Group | str], number: int, boxes: dict[str,
     names = [m.title if isinstance(m, Group) else boxes[m].name for m in run]
     prefix = _common(names)
     title = shortened(prefix or f"{names[0]} … {names[-1]}", _TITLE)
-    return Group(f"run:{group.path}:{number}", f"{group.path}/{title}".lstrip("/"), title, list(run))
+    return Group(f"run:{group.path}:{number}", f"{group.path}.{title}".lstrip("."), title, list(run))
 
 
 def _common(names: Sequence[str]) -> str:
@@ -190,7 +213,9 @@ class _Assembly:
 
     def __init__(self, root: Group, boxes: dict[str, Box], flat: Picture) -> None:
         self.root, self.boxes, self.flat = root, boxes, flat
-        self.parents: dict[str, list[Group]] = {}  # of each box: the groups around it, outermost first, without the root
+        self.parents: dict[
+            str, list[Group]
+        ] = {}  # of each box: the groups around it, outermost first, without the root
         self._find_parents(root, [])
         self.arrows: dict[str, dict[Arrow, None]] = {}  # by the key of the group that they are drawn in
         self.entries: dict[str, dict[tuple[str, Port], dict[tuple[str, Port], None]]] = {}
@@ -211,20 +236,37 @@ class _Assembly:
         shared = 0
         while shared < min(len(source_groups), len(target_groups)) and source_groups[shared] is target_groups[shared]:
             shared += 1
-        tensor = (arrow.source, arrow.source_port)
-        source, source_port, source_call = arrow.source, arrow.source_port, arrow.source_call
-        for group in reversed(source_groups[shared:]):
-            places = self.exits.setdefault(group.key, {})
-            places.setdefault(tensor, (source, source_port))
-            source, source_port, source_call = group.key, (0, list(places).index(tensor)), None
-        target, target_port, target_call = arrow.target, arrow.target_port, arrow.target_call
-        for group in reversed(target_groups[shared:]):
-            users = self.entries.setdefault(group.key, {})
-            users.setdefault(tensor, {})[target, target_port] = None
-            target, target_port, target_call = group.key, (0, list(users).index(tensor)), None
+        source, source_port = self.left(arrow.source, arrow.source_port, shared)
+        target, target_port = self._into((arrow.source, arrow.source_port), (arrow.target, arrow.target_port), shared)
+        source_call = arrow.source_call if source == arrow.source else None
+        target_call = arrow.target_call if target == arrow.target else None
         home = source_groups[shared - 1].key if shared else ""
         lifted = Arrow(source, target, source_port, target_port, source_call, target_call, arrow.shape)
         self.arrows.setdefault(home, {})[lifted] = None
+
+    def left(self, key: str, port: Port, shared: int = 0) -> tuple[str, Port]:
+        """Return the box and port at which a tensor leaves all groups around its box but the outermost `shared` ones."""
+        tensor, place = (key, port), (key, port)
+        for group in reversed(self.parents[key][shared:]):
+            places = self.exits.setdefault(group.key, {})
+            places.setdefault(tensor, place)
+            place = (group.key, (0, list(places).index(tensor)))
+        return place
+
+    def _into(self, tensor: tuple[str, Port], user: tuple[str, Port], shared: int) -> tuple[str, Port]:
+        """Return the box and port at which a tensor enters the groups around the box that reads it."""
+        for group in reversed(self.parents[user[0]][shared:]):
+            users = self.entries.setdefault(group.key, {})
+            users.setdefault(tensor, {})[user] = None
+            user = (group.key, (0, list(users).index(tensor)))
+        return user
+
+    def entered(self, entries: list[list[tuple[str, Port]]]) -> list[list[tuple[str, Port]]]:
+        """Return, for each input of the whole picture, the boxes of the root that read it."""
+        return [
+            list(dict.fromkeys(self._into(("", (0, number)), user, 0) for user in users))
+            for number, users in enumerate(entries)
+        ]
 
     def picture(self) -> Picture:
         """Return the picture of the root."""
@@ -247,7 +289,12 @@ class _Assembly:
         box.is_group = True
         leaves = [b for b in all_boxes(inside) if b.inside is None]
         box.rows = [_histogram(leaves)]
-        box.facts = {"scope": group.path, "layers": str(len(leaves)), "classes": _histogram(leaves, 12), **_totals(leaves)}
+        box.facts = {
+            "scope": group.path,
+            "layers": str(len(leaves)),
+            "classes": _histogram(leaves, 12),
+            **_totals(leaves),
+        }
         return box
 
 
@@ -272,7 +319,9 @@ def outline(model: Any, expand: Expand) -> Iterator[tuple[str, int, list[Any]]]:
     yield from _rows_of(grouped(picture_of(model, Options())), expand, 0, operations)
 
 
-def _rows_of(picture: Picture, expand: Expand, level: int, operations: list[Any]) -> Iterator[tuple[str, int, list[Any]]]:
+def _rows_of(
+    picture: Picture, expand: Expand, level: int, operations: list[Any]
+) -> Iterator[tuple[str, int, list[Any]]]:
     for box in picture.boxes.values():
         if box.inside is None:
             yield "", level, [operations[int(box.key)]]
@@ -316,7 +365,7 @@ def is_open(box: Box, expand: Expand, level: int) -> bool:
         return level < expand
     names = [expand] if isinstance(expand, str) else expand
     own = box.facts.get("scope", "")
-    return any(name == own or name.startswith((f"{own}/", f"{own}.")) or short_name(own) == name for name in names)
+    return any(name == own or name.startswith(f"{own}.") or short_name(own) == name for name in names)
 
 
 def open_at_first(picture: Picture) -> list[str]:
@@ -328,7 +377,8 @@ def open_at_first(picture: Picture) -> list[str]:
         box = waiting.pop(0)
         assert box.inside is not None
         more = len(box.inside.boxes) - 1
-        if visible + more <= _VISIBLE or len(picture.boxes) <= 3:
+        is_all = len(picture.boxes) <= 3 and len(found) == 0 and more <= MANY
+        if visible + more <= _VISIBLE or is_all:
             found.append(box.key)
             visible += more
             waiting += [inner for inner in box.inside.boxes.values() if inner.inside is not None]

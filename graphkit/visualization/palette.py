@@ -49,7 +49,10 @@ _BY_CLASS = (
     ),
     # ONNX' operators that have other names
     (r"\w*(Relu|Elu|Sigmoid|Selu|Gelu|Swish|Mish|HardSwish|Tanh|Softplus|Softsign|LogSoftmax|Clip)", "activation"),
-    (r"Transpose|Concat|Split|Slice|Squeeze|Unsqueeze|Expand|Tile|Pad|Resize|Upsample|Gather\w*|Scatter\w*|Shape|Cast", "reshaping"),
+    (
+        r"Transpose|Concat|Split|Slice|Squeeze|Unsqueeze|Expand|Tile|Pad|Resize|Upsample|Gather\w*|Scatter\w*|Shape|Cast",
+        "reshaping",
+    ),
     (r"Mul|Sub|Div|Sum|Max|Min|Mean", "merging"),
     (r"RNN|Loop|Scan|If", "recurrent"),
 )

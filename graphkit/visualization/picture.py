@@ -8,9 +8,9 @@ from typing import Any
 
 from graphkit.core.errors import InvalidArgumentError, NotBuiltError
 from graphkit.graph.node import Node
+from graphkit.visualization.labels import class_name, count
 from graphkit.visualization.palette import family_of
 from graphkit.visualization.scopes import scope_of
-from graphkit.visualization.summary import class_name, count
 
 Port = tuple[int, int]  # (call, tensor index) of an output, (call, slot) of an input
 
@@ -319,7 +319,7 @@ def _facts(operation: Any, nodes: list[Node]) -> dict[str, str]:
 
 def _config_facts(operation: Any) -> dict[str, str]:
     node = getattr(operation, "node", None)
-    if hasattr(node, "attribute"):  # an imported ONNX node
+    if node is not None and hasattr(node, "attribute"):  # an imported ONNX node
         return {"node": str(node.name), **{a.name: _plain_attribute(a) for a in node.attribute}}
     try:
         config = operation.get_config()

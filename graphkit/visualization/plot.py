@@ -76,8 +76,10 @@ def plot_model(
     )
     flat = picture_of(model, options)
     picture = flat if expand is None else opened(grouped(flat), expand)
-    if to_file is not None and expand is None and _is_page(to_file) and len(all_boxes(flat)) > MANY and rankdir == "TB":
-        return _grouped_page(model, options, Path(to_file))
+    if to_file is not None and expand is None and _is_page(to_file) and rankdir == "TB":
+        nested = picture_of(model, replace(options, expand_nested=True))
+        if len(all_boxes(nested)) > MANY:
+            return _grouped_page(grouped(nested), Path(to_file))
     drawing = draw(scene_of(picture), f"model {model.name}")
     if to_file is not None:
         _write(Path(to_file), picture, drawing, dpi)
@@ -136,11 +138,10 @@ def _is_page(path: Any) -> bool:
     return Path(path).suffix.lower() in (".html", ".htm")
 
 
-def _grouped_page(model: Any, options: Options, path: Path) -> Drawing:
-    """Write a page with groups, and return the drawing of the closed groups."""
-    nested = grouped(picture_of(model, replace(options, expand_nested=True)))
-    write_text(path, page_of_groups(nested))
-    return draw(scene_of(opened(nested, False)), f"model {model.name}")
+def _grouped_page(picture: Picture, path: Path) -> Drawing:
+    """Write a page with groups, and return the drawing in which they are closed."""
+    write_text(path, page_of_groups(picture))
+    return draw(scene_of(opened(picture, False)), f"model {picture.name}")
 
 
 def _write(path: Path, picture: Picture, drawing: Drawing, dpi: int) -> None:

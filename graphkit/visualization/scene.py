@@ -267,8 +267,12 @@ class _Builder:
         line = Line(
             path[0], _pieces(path), colour, not runs_on and arrow.shape != _OUTLET, arrow.shape.removeprefix(_OUTLET)
         )
-        line.source = ("", self.inlets[link.source]) if link.source in self.inlets else (arrow.source, arrow.source_port[1])
-        line.target = ("", self.outlets[link.target]) if link.target in self.outlets else (arrow.target, arrow.target_port[1])
+        line.source = (
+            ("", self.inlets[link.source]) if link.source in self.inlets else (arrow.source, arrow.source_port[1])
+        )
+        line.target = (
+            ("", self.outlets[link.target]) if link.target in self.outlets else (arrow.target, arrow.target_port[1])
+        )
         if not self.picture.options.show_nodes:
             line.tags = _tags(arrow, path)
         self.scene.lines.append(line)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from graphkit.core import dtypes
 from graphkit.core.errors import InvalidArgumentError
 from graphkit.graph.node import Node
+from graphkit.visualization.labels import class_name, count
 
 _UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
 _NUMBER, _UNKNOWN, _TYPE = "color(34)", "color(45)", "color(33)"
@@ -102,11 +103,6 @@ def is_functional(model: Any) -> bool:
     return isinstance(model, Functional)
 
 
-def class_name(operation: Any) -> str:
-    """Return the class name of a layer, the Keras name of an op, or the operator of an imported ONNX node."""
-    return str(getattr(operation, "op_type", None) or getattr(operation, "class_name", type(operation).__name__))
-
-
 def readable_size(size: float) -> str:
     """Format a number of bytes as Keras does: `2.50 KB`."""
     for unit in _UNITS[:-1]:
@@ -114,11 +110,6 @@ def readable_size(size: float) -> str:
             return f"{size:.2f} {unit}"
         size /= 1024
     return f"{size:.2f} {_UNITS[-1]}"
-
-
-def count(variables: Iterable[Any]) -> int:
-    """Return the number of elements of variables."""
-    return sum(math.prod(v.shape) for v in variables)
 
 
 def size_in_bytes(variables: Iterable[Any]) -> float:
@@ -247,7 +238,9 @@ class _Table:
             cells.append(Text(", ".join(f"{n}[{node}][{tensor}]" for n, node, tensor in read) or "-"))
         if self.show_trainable:
             kinds = {bool(layer.trainable) for layer in members if getattr(layer, "weights", None)}
-            cells.append(Text("-" if not kinds else "Y" if kinds == {True} else "N" if kinds == {False} else "Y/N", "bold"))
+            cells.append(
+                Text("-" if not kinds else "Y" if kinds == {True} else "N" if kinds == {False} else "Y/N", "bold")
+            )
         return cells
 
     def _shape_cell(self, layer: Any) -> Any:
