@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -471,7 +471,7 @@ def _shapes(graph: Functional, shape: Any) -> list[tuple[Any, ...]]:
 class _Resizing(Rewriting):
     """A rewriting in which nested models are built for the shapes that they are called on."""
 
-    def repeat_call(self, node: Node, tensors: dict[Any, Any], operation: Any = None) -> Any:
+    def repeat_call(self, node: Node, tensors: MutableMapping[Any, Any], operation: Any = None) -> Any:
         """Repeat a call, and check that it keeps the rank and the batch axis."""
         if isinstance(node.operation, (Functional, Sequential)) and operation is None:
             self._resize_nested(node, tensors)
@@ -488,7 +488,7 @@ class _Resizing(Rewriting):
                 )
         return outputs
 
-    def _resize_nested(self, node: Node, tensors: dict[Any, Any]) -> None:
+    def _resize_nested(self, node: Node, tensors: Mapping[Any, Any]) -> None:
         inner = graph_of(node.operation)
         given = [tensors[t].shape[1:] for t in inputs_in_order(node)]
         if len(given) == len(inner.inputs) and not self.copier.has(node.operation):

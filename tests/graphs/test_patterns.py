@@ -55,7 +55,7 @@ def residual() -> Any:
         (graphs.node("Add", graphs.node("BatchNormalization", graphs.node("Conv2D", "x")), "x"), ["sum_1", "sum_2"]),
         (graphs.chain("Conv2D", "BatchNormalization"), ["norm_1", "norm_2"]),
         (graphs.chain("Add", "ReLU"), []),  # the sum is read elsewhere as well
-        (graphs.node("Multiply", "x", graphs.patterns.matching.Number(2.0)), ["multiply"]),
+        (graphs.node("Multiply", "x", 2.0), ["multiply"]),
     ],
 )  # fmt: skip
 def test_what_a_pattern_finds(pattern: Any, wanted: list[str]) -> None:
