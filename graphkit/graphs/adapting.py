@@ -145,7 +145,8 @@ def add_lora(
         which: What `find` takes; a nested model stands for its layers, if `nested` is true.
         rank: The inner size of the update's two factors.
         alpha: The update is scaled by alpha / rank; `rank` by default.
-        freeze_others: Whether nothing but the updates is trained.
+        freeze_others: Whether nothing but the updates is trained. As in Keras, files do not hold that the bias of a layer with an update
+            is frozen.
         nested: Whether to search nested models too.
         copy: Whether the new model gets weights of its own. Otherwise the weights that get an update are frozen in the old model too.
 

@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 
 from graphkit import Input, Model, Sequential, graphs, layers, ops
-from graphkit.errors import DTypeError, GraphError, InvalidArgumentError, InvalidTypeError, ShapeError, UnknownNameError
+from graphkit.errors import (
+    DTypeError,
+    GraphError,
+    InvalidArgumentError,
+    InvalidTypeError,
+    ShapeError,
+    UnknownNameError,
+    UnsupportedError,
+)
 
 X = np.random.default_rng(0).normal(size=(5, 8)).astype("float32")
 
@@ -397,6 +405,47 @@ def test_shared_layers_have_one_set_of_weights() -> None:
     assert ("left", 1) in made.graph
     assert made.count_params() == model.count_params() // 2
     assert "right" in [layer.name for layer in model.layers]
+
+
+# ----- user-defined layers -----
+
+
+class Scaled(layers.Layer):
+    """A layer with inner layers in a list, and with an object that is its own."""
+
+    def __init__(self, held: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.held, self.inner = held, [layers.Dense(4)]
+
+    def build(self, shape: Any) -> None:
+        self.scale: Any = self.add_weight(shape=(shape[-1],), initializer="ones", name="scale")
+        self.inner[0].build(shape)
+
+    def call(self, x: Any) -> Any:
+        return self.inner[0](x * self.scale)
+
+
+def test_a_user_defined_layer_keeps_its_code_and_shares_its_weights() -> None:
+    inputs = Input((8,))
+    model = Model(inputs, layers.ReLU()(Scaled({"any": object()}, name="own")(inputs)))
+
+    made = graphs.replace(model, "ReLU", layers.ELU)
+
+    own, old = made.get_layer("own"), model.get_layer("own")
+    assert own is not old
+    assert own.scale is old.scale
+    assert own.inner[0].kernel is old.inner[0].kernel
+    np.testing.assert_array_equal(graphs.cut(made, outputs="own")(X), graphs.cut(model, outputs="own")(X))
+
+
+def test_a_layer_that_cannot_be_copied_is_named() -> None:
+    import threading
+
+    inputs = Input((8,))
+    model = Model(inputs, layers.ReLU()(Scaled(threading.Lock(), name="own")(inputs)))
+
+    with pytest.raises(UnsupportedError, match="'own'"):
+        graphs.remove(model, "ReLU")
 
 
 # ----- errors -----
