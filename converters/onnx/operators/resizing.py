@@ -17,6 +17,7 @@ from graphkit.ops._convert import dtype_name
 
 from .elementwise import scalar
 from .known import array, ints, shape_of
+from .shaping import bounded
 from .table import operator
 
 Array = Any
@@ -137,6 +138,7 @@ def resize(
     old = shape_of(x)
     places = list(range(len(old))) if axes is None else [a % len(old) for a in axes]
     factors, new = _targets(scales, sizes, [old[a] for a in places], keep_aspect_ratio_policy)
+    bounded(new)
     regions = array(roi, "roi").reshape(-1) if roi is not None and np.size(roi) else np.repeat([0.0, 1.0], len(places))
     dtype = dtype_name(x)
     if antialias and any(isinstance(n, Dim) and n != old[a] for a, n in zip(places, new, strict=True)):
