@@ -18,6 +18,19 @@ from .known import array, ints, shape_of
 from .sizes import single, sizes
 from .table import NodeCall, operator
 
+_MAX_ELEMENTS = 1 << 31
+
+
+def bounded(shape: Sequence[Any]) -> None:
+    """Refuse sizes of a result that no real file has.
+
+    Raises:
+        InvalidArgumentError: there are more than 2 ** 31 elements.
+    """
+    known = [int(n) for n in shape if not isinstance(n, Dim)]
+    if math.prod(known) > _MAX_ELEMENTS:
+        raise InvalidArgumentError(f"the result of shape {tuple(shape)} is too large.")
+
 
 def rank(x: Any) -> int:
     """Return the number of axes."""
