@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from graphkit import ops, random
-from graphkit.core.errors import InvalidArgumentError
+from graphkit.core.errors import InvalidArgumentError, UnsupportedError
 from graphkit.ops._convert import dtype_name
 
 from ..element_types import NAMES_OF_TYPES
@@ -22,12 +22,16 @@ def per_channel(vector: Any, like: Any) -> Any:
     return ops.reshape(vector, (-1, *[1] * (rank(like) - 2)))
 
 
-@operator("BatchNormalization")
+@operator("BatchNormalization", takes_node=True)
 def batch_normalization_old(
-    x: Any, scale: Any, bias: Any, mean: Any, variance: Any, *, epsilon: float = 1e-5, momentum: float = 0.9, spatial: int = 1,
-    is_test: int = 0, consumed_inputs: Any = None,
+    node: NodeCall, x: Any, scale: Any, bias: Any, mean: Any, variance: Any, *, epsilon: float = 1e-5, momentum: float = 0.9,
+    spatial: int = 1, is_test: int = 0, consumed_inputs: Any = None,
 ) -> Any:  # fmt: skip
-    """Normalize with the given statistics (before version 14)."""
+    """Normalize with the given statistics (before version 14, whose form for training has five outputs)."""
+    if any(node.used[1:]):
+        raise UnsupportedError(
+            "BatchNormalization in training mode is supported from version 14 on; convert the file with onnx.version_converter."
+        )
     if not spatial:
         return ops.add(
             ops.multiply(
