@@ -47,14 +47,12 @@ from .quantize import (
     report_of,
     with_stored_weights,
 )
-from .registry import Target
+from .registry import OTHER_DOMAINS, Target
 from .relayout import Step
 
 OPSET = 21
 OLDEST_OPSET = 13
 NEWEST_OPSET = min(28, onnx.defs.onnx_opset_version())  # onnxruntime 1.32 runs 28; every lowering is tested up to it
-OTHER_DOMAINS = {"ai.onnx.ml": 3, "com.microsoft": 1}
-"""ai.onnx.ml for tables and strings; onnxruntime's own operators where the standard has none."""
 CONFIG_KEY = "graphkit.config"
 NO_CONFIG_KEY = "graphkit.no_config"
 WEIGHTS_KEY = "graphkit.weights"

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from graphkit.ir.matching import Match, Maybe, Number, OneOf, P, Through, Weight
+from graphkit.ir.matching import Match, Number, OneOf, P, Through, Weight
 from graphkit.lifting.calls import LiftedCall, NotExact, WeightFunction
 from graphkit.lifting.recipes import call, flat, recipe, scalar, weight
 

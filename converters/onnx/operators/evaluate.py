@@ -20,8 +20,8 @@ from graphkit.ops._convert import dtype_name
 from ..element_types import element_type
 from . import sizes
 from .known import shape_of
-from .sizes import Sizes
 from .signatures import check_node
+from .sizes import Sizes
 from .table import OPERATORS, NodeCall, attribute_defaults, attribute_value, find
 
 Values: TypeAlias = "ChainMap[str, Any]"
@@ -197,6 +197,8 @@ class Evaluator:
     ) -> list[Any]:
         if depth > _MAX_DEPTH:
             raise SerializationError(f"Function {function.name!r}: functions are nested more than {_MAX_DEPTH} deep.")
+        if len(inputs) > len(function.input):
+            raise SerializationError(f"function {function.name!r} takes {len(function.input)} inputs, got {len(inputs)}.")
         padded = [*inputs, *[None] * (len(function.input) - len(inputs))]
         values: Values = ChainMap(dict(zip(function.input, padded, strict=True)))
         given = {a.name: attribute_value(a) for a in function.attribute_proto}
