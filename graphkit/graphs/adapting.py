@@ -20,9 +20,8 @@ from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.graphs.copies import Copier
 from graphkit.graphs.edits import replace
 from graphkit.graphs.patterns import Match, What, class_of, find, hosts
-from graphkit.graphs.rewriting import Rewriting, call_of, finished, graph_of, naming, rebuilt
+from graphkit.graphs.rewriting import Rewriting, call_of, finished, graph_of, naming, new_input, rebuilt
 from graphkit.layers.core import Activation, Dense
-from graphkit.layers.input_layer import Input
 from graphkit.layers.layer import Layer
 from graphkit.models.functional import Functional
 from graphkit.models.model import Model
@@ -482,12 +481,17 @@ class _Resizing(Rewriting):
             raise ShapeError(f"Layer {node.operation.name!r} cannot have an input of the new size: {error}") from error
         for old in node.output_tensors:
             new = tensors[old]
-            if new.ndim != old.ndim or (_has_batch(old) and not _has_batch(new)):
+            batch = old.spec.shape[0] if old.ndim else None
+            if new.ndim != old.ndim or (batch in self._batches() and new.spec.shape[0] != batch):
                 raise ShapeError(
                     f"Layer {node.operation.name!r} does not keep the batch axis for an input of the new size: expected a shape like "
                     f"{old.shape}, got {new.spec.shape}. It reshapes to fixed sizes; replace it first."
                 )
         return outputs
+
+    def _batches(self) -> set[Any]:
+        """Return the free sizes of the first axes of the inputs."""
+        return {t.spec.shape[0] for t in self.graph.inputs if t.ndim and isinstance(t.spec.shape[0], Dim)}
 
     def _resize_nested(self, node: Node, tensors: Mapping[Any, Any]) -> None:
         inner = graph_of(node.operation)
@@ -506,18 +510,9 @@ def inputs_in_order(node: Node) -> Sequence[Any]:
 def _resized(graph: Functional, shapes: Sequence[Sequence[Any]], copier: Copier) -> Functional:
     rewriting = _Resizing(graph.layer_graph, copier)
     for tensor, shape, name in zip(graph.inputs, shapes, graph.input_names, strict=True):
-        layer = tensor.history.operation if tensor.history is not None else None
-        rewriting.tensors[tensor] = Input(
-            batch_shape=(tensor.shape[0], *shape),
-            dtype=tensor.dtype,
-            name=name,
-            optional=getattr(layer, "optional", False),
-        )
+        optional = bool(getattr(call_of(tensor).operation, "optional", False))
+        rewriting.tensors[tensor] = new_input((tensor.spec.shape[0], *shape), tensor.dtype, name, optional)
     rewriting.affected.update(graph.inputs)
     rewriting.run()
     new = [nest.map_structure(rewriting.tensors.__getitem__, s) for s in (graph.input, graph.output)]
     return finished(graph, new[0], new[1])
-
-
-def _has_batch(tensor: Any) -> bool:
-    return bool(tensor.spec.shape) and tensor.spec.shape[0] == Dim.named("batch")

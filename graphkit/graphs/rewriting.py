@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from graphkit.core import names, nest
+from graphkit.core.dims import Dim
 from graphkit.core.errors import (
     DTypeError,
     GraphError,
@@ -27,6 +28,7 @@ from graphkit.graph.operation import OpNode
 from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.graphs.copies import Copier
 from graphkit.ir.variable import Variable
+from graphkit.layers.input_layer import Input
 from graphkit.models.config import operation_envelope
 from graphkit.models.functional import Functional
 from graphkit.models.sequential import Sequential
@@ -275,6 +277,12 @@ def rebuilt(
         rewriting.run()
         new = nest.map_structure(inputs.__getitem__, model.input)
         return finished(model, new, nest.map_structure(rewriting.tensors.__getitem__, model.output))
+
+
+def new_input(shape: Sequence[Any], dtype: str, name: str, optional: bool = False) -> Any:
+    """Return a new input of this shape; a free size that is a name, such as the batch size, stays the same size."""
+    sizes = [size if not isinstance(size, Dim) or size.is_name() else None for size in shape]
+    return Input(tensor=SymbolicTensor(sizes, dtype, name=name), name=name, optional=optional)
 
 
 def new_inputs(model: Functional, copier: Copier) -> dict[Any, Any]:
