@@ -362,7 +362,7 @@ class GraphReader:
     def _functions_of(self, node: onnx.NodeProto) -> list[onnx.FunctionProto]:
         """Return the model's functions that the subgraphs of a node may call: all, if they call any."""
         known = self.evaluator.functions
-        called = {_key(n) for n in _inner_nodes(node)}
+        called = {_key(n) for n in inner_nodes(node)}
         return list(known.values()) if called & set(known) else []
 
 
@@ -490,11 +490,12 @@ def subgraphs(node: onnx.NodeProto) -> list[onnx.GraphProto]:
     return [g for a in node.attribute for g in ([a.g] if a.HasField("g") else []) + list(a.graphs)]
 
 
-def _inner_nodes(node: onnx.NodeProto) -> Iterable[onnx.NodeProto]:
+def inner_nodes(node: onnx.NodeProto) -> Iterable[onnx.NodeProto]:
+    """Yield the nodes in the subgraphs of a node, at any depth."""
     for graph in subgraphs(node):
         for inner in graph.node:
             yield inner
-            yield from _inner_nodes(inner)
+            yield from inner_nodes(inner)
 
 
 def _captured(node: onnx.NodeProto) -> list[str]:
@@ -547,6 +548,6 @@ def _key(node: onnx.NodeProto) -> tuple[str, str, str]:
 
 
 def _needed_opsets(node: onnx.NodeProto, opsets: Mapping[str, int]) -> dict[str, int]:
-    inner = {standard_domain(n.domain) for n in _inner_nodes(node)}
+    inner = {standard_domain(n.domain) for n in inner_nodes(node)}
     wanted = {standard_domain(node.domain)} | inner
     return dict(opsets) if inner else {domain: version for domain, version in opsets.items() if domain in wanted}
