@@ -6,7 +6,6 @@ Source: https://onnxruntime.ai/docs/performance/model-optimizations/quantization
 from __future__ import annotations
 
 import json
-import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -21,6 +20,7 @@ from onnx import helper
 
 from graphkit.core import dtypes
 from graphkit.core.errors import ExportError, InvalidArgumentError
+from graphkit.core.files import scratch_file
 
 from .document import Document, Weight, document_of, weight_of
 from .element_types import element_type
@@ -186,9 +186,8 @@ def quantized(document: Document, quantize: Any, feeds: Any, generated: Any) -> 
     if batches is not None and not batches:
         raise InvalidArgumentError("quantize: the calibration data hold no batch.")
     before = document.serialized()
-    with tempfile.TemporaryDirectory() as folder:
-        source, target = Path(folder, "floats.onnx"), Path(folder, "bytes.onnx")
-        source.write_bytes(before)
+    with scratch_file(before, "floats.onnx") as source:
+        target = source.with_name("bytes.onnx")
         try:
             _run(source, target, batches)
         except Exception as error:

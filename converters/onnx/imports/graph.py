@@ -117,7 +117,9 @@ class GraphReader:
             raise SerializationError(
                 f"Graph {graph.name!r} has no inputs that are not initializers; a model needs one."
             )
-        for tensor, info in zip(inputs, (i for i in graph.input if i.name not in values), strict=True):
+        for tensor, info in zip(inputs, [i for i in graph.input if i.name not in values], strict=True):
+            if info.name in values:
+                raise SerializationError(f"Graph {graph.name!r} has two inputs named {info.name!r}.")
             values[info.name] = tensor
         scope = Scope(values, self.evaluator.opsets)
         self._walk(graph.node, scope)
@@ -203,7 +205,7 @@ class GraphReader:
                 f"{where}: the model imports no version of the domain {node.domain or 'ai.onnx'!r}."
             )
         node = _with_attributes(node, scope.attributes)
-        if node.op_type == "If" and isinstance(inputs[0], np.ndarray):
+        if node.op_type == "If" and inputs and isinstance(inputs[0], np.ndarray):
             return self._branch(node, bool(inputs[0].reshape(-1)[0]), scope)
         captured = {name: scope.values[name] for name in _captured(node) if name in scope.values}
         return self._computed(NodeCall(node, inputs, captured), scope)
@@ -230,7 +232,9 @@ class GraphReader:
     def _branch(self, node: onnx.NodeProto, condition: bool, scope: Scope) -> Sequence[Any]:
         """Walk the branch of an If whose condition is known."""
         wanted = "then_branch" if condition else "else_branch"
-        graph = next(a.g for a in node.attribute if a.name == wanted)
+        graph = next((a.g for a in node.attribute if a.name == wanted and a.HasField("g")), None)
+        if graph is None:
+            raise SerializationError(f"Node {node.name!r} (If) has no attribute {wanted!r} that is a graph.")
         inner = scope._replace(values=scope.values.new_child(), depth=scope.depth + 1)
         self._read_inner_initializers(graph, inner.values)
         self._walk(graph.node, inner)
