@@ -231,8 +231,15 @@ class _Building:
         added = tuple(i for i, a in enumerate(axes) if a is None)
         if gone:
             made = ops.squeeze(made, axis=tuple(gone))
-        if order and order[0] == 0 and order != tuple(range(len(order))) and not gone and not added and _is_float32(source):
-            made = layers.Permute(list(order[1:]), name=self.names.unique(scope or 'permute'))(made)
+        if (
+            order
+            and order[0] == 0
+            and order != tuple(range(len(order)))
+            and not gone
+            and not added
+            and _is_float32(source)
+        ):
+            made = layers.Permute(list(order[1:]), name=self.names.unique(scope or "permute"))(made)
         elif order != tuple(range(len(order))):
             made = ops.transpose(made, order)
         if added:
@@ -257,20 +264,24 @@ class _Building:
         """Return an atom as Keras' ops take it: a symbolic tensor, or numbers."""
         if atom in self.tensors:
             return self.tensors[atom]
-        if isinstance(atom, Literal):
+        if isinstance(atom, Literal) and not _is_large(atom.array):
             return _plain(atom.array)
         if atom in self.graph.variables:
             variable = self.graph.variables[atom]
             if variable.array.ndim == 0 or variable.array.dtype.kind not in "f":
                 return _plain(variable.array)
-            self._set(atom, self._held(atom, variable))
+            self._set(atom, self._held(atom, variable.array, str(variable.name), bool(variable.trainable)))
             return self.tensors[atom]
         if self._is_constant(atom):
-            return _plain(self.graph.array(atom))
+            array = self.graph.array(atom)
+            if not _is_large(array):
+                return _plain(array)
+            self._set(atom, self._held(atom, array, "constant", trainable=False))
+            return self.tensors[atom]
         raise NotExact(f"the value {atom!r} was not computed.")
 
-    def _held(self, atom: Any, variable: Any) -> Any:
-        """Return a learned constant: a table of one row, looked up at an index that is zero for all inputs."""
+    def _held(self, atom: Any, array: Any, name: str, trainable: bool) -> Any:
+        """Return a learned or large constant: a table of one row, looked up at an index that is zero for all inputs."""
         from graphkit import layers
 
         if atom in self._holders:
@@ -278,12 +289,11 @@ class _Building:
         if self._zero is None:
             source = self.result.inputs[0]
             self._zero = ops.reshape(ops.sum(ops.zeros_like(source, dtype="int32")), (1,))
-        array = variable.array
-        name = self.names.unique(str(variable.name))
+        name = self.names.unique(name)
         layer = layers.Embedding(1, int(array.size), name=name, dtype=atom.spec.dtype)
         row = layer(self._zero)
         layer.set_weights([array.reshape(1, -1)])
-        layer.trainable = bool(variable.trainable)
+        layer.trainable = trainable
         self.result.constants.append(name)
         return ops.reshape(row, array.shape)
 
@@ -395,6 +405,16 @@ def _reshaping(old: Sequence[Any], new: Sequence[Any]) -> LayerSpec | None:
     return LayerSpec("Reshape", {"target_shape": [n if isinstance(n, int) else -1 for n in new[1:]]})
 
 
+def _is_alike(a: TensorSpec, b: TensorSpec) -> bool:
+    """Return whether two tensors have the same sizes; free ones in the same place are equal in every call."""
+    pairs = list(zip(a.shape, b.shape, strict=False))
+    return (
+        a.dtype == b.dtype
+        and len(a.shape) == len(b.shape)
+        and all(m == n or (not isinstance(m, int) and not isinstance(n, int)) for m, n in pairs)
+    )
+
+
 def _layer_of(equation: Equation) -> LayerSpec | None:
     """Return the layer that Keras has for an equation whose inputs are all tensors, or None."""
     name, specs = equation.primitive.name, [a.spec for a in equation.inputs]
@@ -403,11 +423,16 @@ def _layer_of(equation: Equation) -> LayerSpec | None:
         return _reshaping(specs[0].shape, equation.outputs[0].spec.shape)
     if rank < 2 or isinstance(specs[0].shape[0], int):
         return None
-    if name in _MERGES and specs[0] == specs[1]:
+    if name in _MERGES and _is_alike(*specs):
         return LayerSpec(_MERGES[name])
     if name == "concatenate" and len(specs) > 1 and equation.params["axis"] % rank != 0:
         return LayerSpec("Concatenate", {"axis": equation.params["axis"]})
     return None
+
+
+def _is_large(array: Any) -> bool:
+    """Whether a constant is kept as a weight that is not trained, rather than in the config of an op."""
+    return array.dtype.kind == "f" and array.size > 4096
 
 
 def _plain(array: Any) -> Any:
@@ -425,7 +450,9 @@ def _checked(tensor: Any, spec: TensorSpec) -> Any:
     """
     if not isinstance(tensor, SymbolicTensor):
         return tensor
-    known = [(a, b) for a, b in zip(tensor.shape, spec.shape, strict=False) if isinstance(a, int) and isinstance(b, int)]
+    known = [
+        (a, b) for a, b in zip(tensor.shape, spec.shape, strict=False) if isinstance(a, int) and isinstance(b, int)
+    ]
     if len(tensor.shape) != len(spec.shape) or any(a != b for a, b in known):
         raise NotExact(f"Keras gives the shape {tensor.shape}; {spec} is expected.")
     if tensor.dtype == spec.dtype:

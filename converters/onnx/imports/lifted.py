@@ -51,7 +51,9 @@ class ImportReport:
         return not self.kept
 
     def __str__(self) -> str:
-        lines = [f"{self.nodes} nodes became {sum(self.layers.values())} layers and {sum(self.ops.values())} ops of Keras."]
+        lines = [
+            f"{self.nodes} nodes became {sum(self.layers.values())} layers and {sum(self.ops.values())} ops of Keras."
+        ]
         lines += [f"  {count} x {name}" for name, count in sorted(self.layers.items(), key=lambda item: -item[1])]
         lines += [f"  {count} x op {name}" for name, count in sorted(self.ops.items(), key=lambda item: -item[1])]
         lines += [f"  learned constant: {name}" for name in self.constants]
@@ -80,7 +82,12 @@ def lift(model: Functional) -> Functional:
         return model
     result = Functional(_one(made.inputs), _one(made.outputs), name=model.name)
     result.import_report = ImportReport(
-        len(traced.blocks), dict(made.layers), dict(made.ops), tuple(made.constants), dict(made.kept), dict(made.refused)
+        len(traced.blocks),
+        dict(made.layers),
+        dict(made.ops),
+        tuple(made.constants),
+        dict(made.kept),
+        dict(made.refused),
     )
     return result
 
