@@ -270,7 +270,7 @@ class _Building:
     def _name(self, tensor: Any, scope: str, known: Sequence[Any]) -> None:
         """Name the op that made a tensor, unless it is one of the known ones."""
         if isinstance(tensor, SymbolicTensor) and tensor.history is not None and not any(tensor is t for t in known):
-            self.names.rename(tensor.history.operation, scope)
+            self.names.give(tensor.history.operation, scope)
 
     def _set(self, value: Value, tensor: Any) -> None:
         self.tensors[value] = tensor
@@ -575,7 +575,7 @@ class _Names:
         self._given.add(name)
         return name
 
-    def rename(self, operation: Any, scope: str) -> None:
+    def give(self, operation: Any, scope: str) -> None:
         """Name the op after its scope."""
         if scope and type(operation).__name__ == "OpNode":
             operation.name = self.unique(scope)

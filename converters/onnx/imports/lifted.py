@@ -22,6 +22,7 @@ from graphkit.layers.context import call_context
 from graphkit.layers.input_layer import Input
 from graphkit.lifting.calls import LayerSpec, LiftedCall
 from graphkit.models.functional import Functional
+from graphkit.visualization.scopes import scope_of
 
 from .layers import OnnxInitializer, OnnxNode
 
@@ -94,6 +95,7 @@ def lift(model: Functional, data_format: str = "channels_first") -> Functional:
         model.import_report = ImportReport(len(traced.blocks), kept=dict.fromkeys(traced.blocks, str(error)))
         return model
     result = Functional(_one(made.inputs), _one(made.outputs), name=model.name)
+    _keep_scopes(model, result)
     result.import_report = ImportReport(
         len(traced.blocks),
         dict(made.layers),
@@ -103,6 +105,15 @@ def lift(model: Functional, data_format: str = "channels_first") -> Functional:
         dict(made.refused),
     )
     return result
+
+
+def _keep_scopes(model: Functional, result: Functional) -> None:
+    """Let drawings and summaries group the layers as the nodes were."""
+    scopes = {operation.name: scope_of(operation) for operation in model.operations}
+    for operation in result.operations:
+        found = scopes.get(operation.name) or scopes.get(operation.name.rpartition("_")[0])
+        if found:
+            operation.name_scopes = found
 
 
 class _Traced:
