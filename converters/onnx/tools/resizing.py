@@ -256,7 +256,10 @@ def _apply(
     message: onnx.ModelProto, shapes: Mapping[str, Sizes], names: Sequence[str], probed: Sequence[Known]
 ) -> None:
     graph = message.graph
-    found = inferred(_resized(message, shapes, {}))
+    try:
+        found = inferred(_resized(message, shapes, {}))
+    except InferenceError as error:
+        raise ShapeError(f"The sizes of the tensors cannot be inferred: {error}") from None
     values = messages.values_with_types(found.graph)
     ranks = {v.name: messages.sizes_of(v.type) for v in graph.output}
     forget_sizes(graph)
