@@ -30,6 +30,11 @@ def report_of_message(source: Source) -> Report:
     Raises:
         SerializationError: the file is not an ONNX model.
     """
+    with messages.naming_damaged(source.path):
+        return _report(source)
+
+
+def _report(source: Source) -> Report:
     message = read_structure(source.path)
     found = Inspection(message, source.path)
     details = found.details()
