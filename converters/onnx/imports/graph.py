@@ -9,6 +9,7 @@ condition is known by its branch.
 from __future__ import annotations
 
 import re
+import warnings
 from collections import ChainMap, Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -27,12 +28,14 @@ from graphkit.ir.spec import TensorSpec
 from graphkit.ir.tracing import Trace, Tracer, tracing
 from graphkit.layers.input_layer import Input
 from graphkit.models.functional import Functional
+from graphkit.saving.formats import ConverterWarning
 
 from ..element_types import NAMES_OF_TYPES
 from ..operators import Evaluator
 from ..operators.evaluate import dense, opsets_of, standard_domain
 from ..operators.sequences import Stacked
 from ..operators.sizes import Sizes
+from ..operators.table import ML, attribute_value
 from .computation import flat_outputs, is_random
 from .initializers import NOT_TRAINED, Initializer, Trainable, check_trainable, constant, initializer
 from .layers import OnnxInitializer, OnnxNode
@@ -117,7 +120,9 @@ class GraphReader:
             raise SerializationError(
                 f"Graph {graph.name!r} has no inputs that are not initializers; a model needs one."
             )
-        for tensor, info in zip(inputs, (i for i in graph.input if i.name not in values), strict=True):
+        for tensor, info in zip(inputs, [i for i in graph.input if i.name not in values], strict=True):
+            if info.name in values:
+                raise SerializationError(f"Graph {graph.name!r} has two inputs named {info.name!r}.")
             values[info.name] = tensor
         scope = Scope(values, self.evaluator.opsets)
         self._walk(graph.node, scope)
@@ -203,7 +208,9 @@ class GraphReader:
                 f"{where}: the model imports no version of the domain {node.domain or 'ai.onnx'!r}."
             )
         node = _with_attributes(node, scope.attributes)
-        if node.op_type == "If" and isinstance(inputs[0], np.ndarray):
+        if (standard_domain(node.domain), node.op_type) == (ML, "ZipMap"):
+            return [self._columns(node, inputs)]
+        if node.op_type == "If" and inputs and isinstance(inputs[0], np.ndarray):
             return self._branch(node, bool(inputs[0].reshape(-1)[0]), scope)
         captured = {name: scope.values[name] for name in _captured(node) if name in scope.values}
         return self._computed(NodeCall(node, inputs, captured), scope)
@@ -221,16 +228,28 @@ class GraphReader:
         self._walk(function.node, Scope(values, opsets, prefix, attributes, scope.depth + 1))
         made = [_value(values, name, f"the outputs of function {function.name!r}") for name in function.output]
         for value, name in zip(made, node.output, strict=False):
-            if isinstance(value, SymbolicTensor) and value.history is not None and name:
-                operation, _, index = value.history
-                if isinstance(operation, OnnxNode):
-                    operation.name_tensor(index, name)
+            _name(value, name)
         return made
+
+    def _columns(self, node: onnx.NodeProto, inputs: list[Any]) -> Any:
+        """Return the tensor from which a ZipMap makes maps from class to value, one for each row: models return tensors."""
+        classes = next((attribute_value(a) for a in node.attribute if a.name.startswith("classlabels")), ())
+        shown = ", ".join(map(str, classes[:10])) + (", ..." if len(classes) > 10 else "")
+        warnings.warn(
+            f"{node.output[0]!r} is a sequence of maps from class to value (ZipMap). The model has the tensor of the values in its "
+            f"place; its columns are the classes {shown}.",
+            ConverterWarning,
+            stacklevel=2,
+        )
+        _name(inputs[0], node.output[0])
+        return inputs[0]
 
     def _branch(self, node: onnx.NodeProto, condition: bool, scope: Scope) -> Sequence[Any]:
         """Walk the branch of an If whose condition is known."""
         wanted = "then_branch" if condition else "else_branch"
-        graph = next(a.g for a in node.attribute if a.name == wanted)
+        graph = next((a.g for a in node.attribute if a.name == wanted and a.HasField("g")), None)
+        if graph is None:
+            raise SerializationError(f"Node {node.name!r} (If) has no attribute {wanted!r} that is a graph.")
         inner = scope._replace(values=scope.values.new_child(), depth=scope.depth + 1)
         self._read_inner_initializers(graph, inner.values)
         self._walk(graph.node, inner)
@@ -415,6 +434,13 @@ def _unpacked(tensors: list[SymbolicTensor]) -> Any:
 
 
 # ----- names -----
+
+
+def _name(value: Any, name: str) -> None:
+    """Give a tensor that a node computes the name that it has outside of a function, or of a map."""
+    history = value.history if isinstance(value, SymbolicTensor) else None
+    if history is not None and isinstance(history.operation, OnnxNode) and name:
+        history.operation.name_tensor(history.tensor_index, name)
 
 
 def _layer_name(name: str) -> str:

@@ -16,7 +16,7 @@ from ..imports.computation import NodeComputation, Source
 from ..operators.evaluate import standard_domain
 from ..operators.sizes import Sizes
 from ..operators.table import OPERATORS, find
-from ..registry import lowering
+from ..registry import OTHER_DOMAINS, lowering
 
 # Values of attributes that have other names from a version on: (operator, attribute) -> (version, {name before: name after}).
 _RENAMED = {("GridSample", "mode"): (20, {"bilinear": "linear", "bicubic": "cubic"})}
@@ -38,10 +38,13 @@ def _is_same_operator(equation: Equation, opset: int) -> bool:
     """Return whether the node computes the same at this opset: one function of the table serves both versions."""
     computation: NodeComputation = equation.params["computation"]
     node, domain = computation.node, standard_domain(computation.node.domain)
-    if domain != "" or _has_graphs_or_sequences(computation):
+    if _has_graphs_or_sequences(computation) or (domain and domain not in OTHER_DOMAINS):
         return False
     own = computation.opsets[domain]
+    opset = OTHER_DOMAINS.get(domain, opset)
     before, after = _schema(node, own), _schema(node, opset)
+    if domain and (before is None or after is None):
+        return own == opset  # onnxruntime's own operators have no schema in the onnx package
     if before is None or after is None:
         return False
     moved = _moved_attributes(node, own, opset)
@@ -58,13 +61,15 @@ def _is_same_operator(equation: Equation, opset: int) -> bool:
 
 def _moved_attributes(node: onnx.NodeProto, own: int, opset: int) -> dict[str, str]:
     """Return the attributes of a node that are inputs at the opset of the export, with the names of the inputs."""
+    if standard_domain(node.domain):
+        return {}
     since, names = _BECAME_INPUTS.get(node.op_type, (0, {}))
     return names if own < since <= opset else {}
 
 
 def _schema(node: onnx.NodeProto, opset: int) -> Any:
     try:
-        return onnx.defs.get_schema(node.op_type, opset, "")
+        return onnx.defs.get_schema(node.op_type, opset, standard_domain(node.domain))
     except onnx.defs.SchemaError:
         return None
 
@@ -80,12 +85,14 @@ def _has_graphs_or_sequences(computation: NodeComputation) -> bool:
 def _onnx_node(b: GraphBuilder, *operands: Operand, computation: NodeComputation) -> Any:
     node = onnx.NodeProto()
     node.CopyFrom(computation.node)
-    _adapt(node, computation.opsets[""], b.opset)
+    own = computation.opsets[standard_domain(node.domain)]
+    if not standard_domain(node.domain):
+        _adapt(node, own, b.opset)
     count = len(operands) - computation.weights
     tensors, weights = operands[:count], operands[count:]
     for place, source in enumerate(computation.sources):
         node.input[place] = _input(b, computation, source, tensors, weights, node, place)
-    _move_attributes(b, node, computation.opsets[""], tensors[0] if tensors else None)
+    _move_attributes(b, node, own, tensors[0] if tensors else None)
     assert b.equation is not None
     kept = dict(zip(computation.kept, b.equation.outputs, strict=True))
     names: dict[int, str] = {}
