@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         applications,
         backend,
         callbacks,
+        comparison,
         config,
         constraints,
         datasets,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
         visualization,
         wrappers,
     )
+    from graphkit.comparison import diff
     from graphkit.core.names import NameScope as name_scope  # noqa: N813
     from graphkit.differentiate import grad, value_and_grad
     from graphkit.dtype_policies import DTypePolicy, FloatDTypePolicy
@@ -96,6 +98,7 @@ _NAMES = {
     "Variable": "graphkit.ir.variable",
     "convert": "graphkit.front",
     "device": "graphkit.scopes",
+    "diff": "graphkit.comparison",
     "function": "graphkit.functions",
     "grad": "graphkit.differentiate",
     "inspect": ("graphkit.saving.inspection", "inspect_file"),
@@ -132,11 +135,13 @@ __all__ = [
     "applications",
     "backend",
     "callbacks",
+    "comparison",
     "config",
     "constraints",
     "convert",
     "datasets",
     "device",
+    "diff",
     "distillation",
     "distribution",
     "dtype_policies",
@@ -146,6 +151,7 @@ __all__ = [
     "extend",
     "function",
     "grad",
+    "graphs",
     "initializers",
     "inspect",
     "ir",

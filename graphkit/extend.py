@@ -98,7 +98,7 @@ def op(class_name: str, package: str, tensors: str = "x") -> Callable[[Callable[
 
 
 def lowering(
-    *primitives: str, since: int = 17, when: Callable[[Equation], bool] | None = None
+    *primitives: str, since: int = 13, when: Callable[[Equation], bool] | None = None
 ) -> Callable[[Function], Function]:
     """Register a function that writes primitives as ONNX.
 

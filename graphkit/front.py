@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from graphkit.saving.api import load_model
+from graphkit.saving.api import load_usual
 
 
 def load(
@@ -18,7 +18,8 @@ def load(
     """Open a model file of any format, which is detected from its content.
 
     Args:
-        path: A file or folder: `.keras`, HDF5 of any Keras version, a JSON config, ONNX, ...
+        path: A file or folder (`.keras`, HDF5 of any Keras version, a JSON config, ONNX, ...), the content of a file as bytes, or an
+            onnx.ModelProto.
         custom_objects: Custom classes and functions by the names that the file uses.
         compile: Whether a compiled model is compiled again.
         placeholders: Replace layers of unknown classes by placeholders, to inspect the model; it cannot be called then.
@@ -28,7 +29,7 @@ def load(
         SerializationError: The format is unknown, or the file cannot be read.
         InvalidArgumentError: The format has no such option.
     """
-    return load_model(path, custom_objects=custom_objects, compile=compile, placeholders=placeholders, **options)
+    return load_usual(path, custom_objects=custom_objects, compile=compile, placeholders=placeholders, **options)
 
 
 def convert(

@@ -25,9 +25,9 @@ LEVELS = [
     {"layers"},
     {"losses", "metrics", "optimizers"},
     {"models"},
-    {"training", "saving", "runtime", "visualization", "callbacks", "differentiate", "functions"},
+    {"training", "saving", "runtime", "visualization", "callbacks", "differentiate", "functions", "graphs"},
     {
-        "front", "backend", "config", "extend", "utils", "preprocessing", "mixed_precision", "applications", "datasets",
+        "front", "comparison", "backend", "config", "extend", "utils", "preprocessing", "mixed_precision", "applications", "datasets",
     },
     {"distillation", "distribution", "export", "legacy", "scopes", "wrappers"},
     {"tensorflow"},

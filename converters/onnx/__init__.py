@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         program_to_document,
         program_to_onnx,
         program_with_weights_fed,
+        quantization_report,
         with_graph,
     )
     from .files import is_too_large, read_message, write_model
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "export": (
         "check_free_sizes", "check_has_graph", "export_model", "model_to_onnx", "output_names", "program_to_document",
-        "program_to_onnx", "program_with_weights_fed", "with_graph",
+        "program_to_onnx", "program_with_weights_fed", "quantization_report", "with_graph",
     ),
     "files": ("is_too_large", "read_message", "write_model"),
     "reader": ("load_model",),
@@ -36,8 +37,8 @@ _MODULES = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "apply_steps", "check_free_sizes", "check_has_graph", "export_model", "is_too_large", "load_model",
-    "model_to_onnx", "output_names", "program_to_document", "program_to_onnx", "program_with_weights_fed", "read_message",
-    "recognizes", "with_graph", "write_model",
+    "model_to_onnx", "output_names", "program_to_document", "program_to_onnx", "program_with_weights_fed", "quantization_report",
+    "read_message", "recognizes", "with_graph", "write_model",
 ]  # fmt: skip
 
 

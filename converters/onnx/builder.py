@@ -24,6 +24,7 @@ from .element_types import (
     computing_dtype,
     element_type,
 )
+from .registry import Target, check_operator
 
 if TYPE_CHECKING:
     from graphkit.ir.variable import Variable
@@ -145,12 +146,12 @@ class GraphBuilder:
     """A graph under construction. A child builds the body of a loop or branch and shares names and constants with its root.
 
     Args:
-        opset: the opset to write.
+        target: the opset to write, and how.
         parent: the builder of the enclosing graph.
     """
 
-    def __init__(self, opset: int, parent: GraphBuilder | None = None) -> None:
-        self.opset = opset
+    def __init__(self, target: Target, parent: GraphBuilder | None = None) -> None:
+        self.target = target
         self.parent = parent
         self.root: GraphBuilder = parent.root if parent is not None else self
         self.nodes: list[onnx.NodeProto] = []
@@ -168,9 +169,14 @@ class GraphBuilder:
 
     def child(self) -> GraphBuilder:
         """Return a builder for a body inside this graph."""
-        made = GraphBuilder(self.opset, self)
+        made = GraphBuilder(self.target, self)
         made.equation = self.equation
         return made
+
+    @property
+    def opset(self) -> int:
+        """The opset to write."""
+        return self.target.opset
 
     # ----- the current equation -----
 
@@ -259,6 +265,8 @@ class GraphBuilder:
         node_name = self.root.names.unique(f"{self.scope}/{op_type}" if self.scope else op_type)
         made = [self.root.names.unique(f"{node_name}:{i}") for i in range(outputs)]
         given = {k: v for k, v in attributes.items() if v is not None}
+        if not domain:
+            check_operator(op_type, given, self.opset)
         self.nodes.append(helper.make_node(op_type, list(names), made, name=node_name, domain=domain or None, **given))
         if dtype is not None:
             self.root.dtypes.update(dict.fromkeys(made, dtype))
@@ -364,7 +372,17 @@ class GraphBuilder:
         if isinstance(value, Operand) and value.array is not None and is_static(new):
             return self.relayout(value, ("reshape", new))
         target, allow_zero = reshape_target(self, old, new)
-        made: str = self.op("Reshape", value, target, allowzero=1 if allow_zero else None)
+        # Without it (before opset 14), a size that is 0 only at run time gives an error, never another shape.
+        needed = allow_zero and (self.opset >= 14 or any(size == 0 for size in new))
+        made: str = self.op("Reshape", value, target, allowzero=1 if needed else None)
+        return made
+
+    def size_of(self, name: str, axis: int) -> str:
+        """Return the size of an axis as an int64 vector of one element."""
+        if self.opset >= 15:
+            made: str = self.op("Shape", name, start=axis, end=axis + 1)
+        else:
+            made = self.op("Slice", self.op("Shape", name), self.ints([axis]), self.ints([axis + 1]))
         return made
 
     def squeeze(self, value: Input, *axes: int) -> str:

@@ -61,7 +61,7 @@ def _named(root: GraphBuilder, name: str) -> str:
             f"The size {name!r} is not an axis of any input of the graph, so ONNX cannot compute it. "
             "Give that axis of the Input a fixed size."
         )
-    made: str = root.op("Shape", source[0], start=source[1], end=source[1] + 1)
+    made = root.size_of(*source)
     root.sizes[key] = made
     return made
 

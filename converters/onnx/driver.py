@@ -7,7 +7,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-from graphkit.core.errors import ExportError, GraphKitError
+from graphkit.core.errors import ExportError, GraphKitError, OpsetError
 from graphkit.core.registry import did_you_mean
 from graphkit.ir.gradient import expand_in_place
 from graphkit.ir.program import Atom, Equation, Literal, Program, Value
@@ -16,7 +16,7 @@ from graphkit.ir.tracing import Trace
 
 from .builder import GraphBuilder, Operand
 from .layout import to_channels_first
-from .registry import LOWERINGS, find, register_waiting
+from .registry import LOWERINGS, Target, find, register_waiting
 from .tidy import tidied
 
 Environment = dict[Value, Operand]
@@ -29,19 +29,19 @@ def load_lowerings() -> None:
     register_waiting()
 
 
-def prepared(program: Program, opset: int) -> Program:
+def prepared(program: Program, target: Target) -> Program:
     """Return the program in the form that is lowered: tidied, channels-first, composites that ONNX lacks expanded, simplified.
 
     Composites without any lowering are expanded before the layout pass, those whose lowerings do not cover the case after it.
     """
     load_lowerings()
-    program = tidied(_expanded(simplify(program, last=True), lambda e: not _has_lowering(e, opset)))
-    return simplify(_expanded(to_channels_first(program), lambda e: find(e, opset) is None), last=True)
+    program = tidied(_expanded(simplify(program, last=True), lambda e: not _has_lowering(e, target)))
+    return simplify(_expanded(to_channels_first(program), lambda e: find(e, target) is None), last=True)
 
 
-def _has_lowering(equation: Equation, opset: int) -> bool:
+def _has_lowering(equation: Equation, target: Target) -> bool:
     entry = LOWERINGS.get(equation.primitive.name)
-    return entry is not None and any(low.since <= opset for low in entry.lowerings)
+    return entry is not None and any(target.allows(low) for low in entry.lowerings)
 
 
 def _expanded(program: Program, is_unknown: Callable[[Equation], bool]) -> Program:
@@ -89,11 +89,13 @@ def _represents(result: Any, value: Value) -> bool:
 
 
 def _lower(b: GraphBuilder, equation: Equation, operands: list[Operand]) -> tuple[Any, ...]:
-    low = find(equation, b.opset)
+    low = find(equation, b.target)
     if low is None:
-        raise ExportError(_why_not(equation, b.opset))
+        raise _why_not(equation, b.opset)
     try:
         made = low.function(b, *operands, **equation.params)
+    except OpsetError as error:
+        raise OpsetError(f"{_where(equation)}: {error}", error.lowest) from error
     except ExportError as error:
         raise ExportError(f"{_where(equation)}: {error}") from error
     except GraphKitError:
@@ -111,17 +113,19 @@ def _where(equation: Equation) -> str:
     )
 
 
-def _why_not(equation: Equation, opset: int) -> str:
+def _why_not(equation: Equation, opset: int) -> ExportError:
     name = equation.primitive.name
     entry = LOWERINGS.get(name)
     if entry is None:
-        return f"{_where(equation)} cannot be expressed in ONNX.{did_you_mean(name, LOWERINGS)}"
+        return ExportError(f"{_where(equation)} cannot be expressed in ONNX.{did_you_mean(name, LOWERINGS)}")
     if entry.limitation is not None:
-        return f"{_where(equation)} cannot be written as ONNX: {entry.limitation.reason}."
-    later = [low.since for low in entry.lowerings if low.since > opset]
+        return ExportError(f"{_where(equation)} cannot be written as ONNX: {entry.limitation.reason}.")
+    later = [low.since for low in entry.lowerings if low.since > opset and not low.standard and low.when(equation)]
     if later:
-        return f"{_where(equation)} requires opset {min(later)}, got opset {opset}. Export with opset={min(later)}."
-    return f"{_where(equation)} with {dict(equation.params)} cannot be expressed in ONNX."
+        lowest = min(later)
+        message = f"{_where(equation)} requires opset {lowest}, got opset {opset}. Export with opset={lowest} or later."
+        return OpsetError(message, lowest)
+    return ExportError(f"{_where(equation)} with {dict(equation.params)} cannot be expressed in ONNX.")
 
 
 def operand_of(b: GraphBuilder, atom: Atom, env: Mapping[Value, Operand]) -> Operand:
@@ -140,6 +144,6 @@ def lower_body(b: GraphBuilder, program: Program, arguments: list[Operand]) -> l
         arguments: one operand for each of its inputs.
     """
     env: Environment = dict(zip(program.inputs, arguments, strict=True))
-    program = prepared(program, b.opset)
+    program = prepared(program, b.target)
     lower_equations(b, program.equations, env)
     return [operand_of(b, atom, env).name for atom in program.outputs]

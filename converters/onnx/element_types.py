@@ -43,12 +43,12 @@ _NUMBERS = "float32 float64 int32 int64"
 _GROUPS: dict[str, str] = {
     "Acos Acosh Asin Asinh Atan Atanh Cosh Sinh Tan Elu Erf HardSigmoid HardSwish LeakyRelu Mish PRelu Selu Softplus Softsign "
     "ThresholdedRelu Celu Gelu AveragePool Conv ConvTranspose GlobalAveragePool GlobalMaxPool InstanceNormalization "
-    "LpPool LRN Det Hardmax": _FLOAT,
+    "LpPool LRN Det Hardmax Swish GroupNormalization Attention": _FLOAT,
     "Sin Cos Exp Log Sqrt Tanh Sigmoid Softmax LogSoftmax Floor Ceil Round Reciprocal Gemm BatchNormalization "
     "LayerNormalization MaxPool GridSample LpNormalization RMSNormalization DFT": _FLOATS,
     "RNN LSTM GRU": _FLOAT,
     "Div Mod Max Min Less LessOrEqual Greater GreaterOrEqual": _NUMBERS + " uint64",  # as int64, large values would be negative
-    "Add Sub Mul Pow MatMul Einsum Clip CumSum "
+    "Add Sub Mul Pow MatMul Einsum Clip CumSum CumProd "
     "ReduceSum ReduceMean ReduceProd ReduceMax ReduceMin ReduceSumSquare ReduceLogSumExp ReduceL1 ReduceL2 TopK": _NUMBERS,
     "Neg Abs Sign": _NUMBERS,
     "Relu": "float32 float64 int32",
@@ -70,7 +70,7 @@ KERNEL_DTYPES: dict[str, frozenset[str]] = {
 
 # The inputs that have the dtype in which a node computes, if only some have it.
 TYPED_INPUTS: dict[str, tuple[int, ...]] = {
-    "Where": (1, 2), "TopK": (0,), "CumSum": (0,), "Expand": (0,), "Tile": (0,), "Pad": (0, 2), "Trilu": (0,), "Resize": (0,),
+    "Where": (1, 2), "TopK": (0,), "CumSum": (0,), "CumProd": (0,), "Attention": (0, 1, 2), "Expand": (0,), "Tile": (0,), "Pad": (0, 2), "Trilu": (0,), "Resize": (0,),
     "ReduceSum": (0,), "ReduceMean": (0,), "ReduceProd": (0,), "ReduceMax": (0,), "ReduceMin": (0,), "ReduceSumSquare": (0,),
     "ReduceLogSumExp": (0,), "ReduceL1": (0,), "ReduceL2": (0,), "LSTM": (0, 1, 2, 3, 5, 6, 7), "GRU": (0, 1, 2, 3, 5),
     "RNN": (0, 1, 2, 3, 5), "OneHot": (2,), "DFT": (0,),

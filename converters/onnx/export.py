@@ -6,7 +6,8 @@ Operators: https://onnx.ai/onnx/operators/. Names, order and free axes are those
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from onnx import helper
 from graphkit.core import dtypes, nest
 from graphkit.core.collection import collection_paused
 from graphkit.core.dims import Dim
-from graphkit.core.errors import ExportError, GraphKitError, InvalidArgumentError, InvalidTypeError
+from graphkit.core.errors import ExportError, GraphKitError, InvalidArgumentError, InvalidTypeError, OpsetError
 from graphkit.core.files import check_target
 from graphkit.core.registry import did_you_mean
 from graphkit.ir.program import Program, State, Value
@@ -26,17 +27,32 @@ from graphkit.ir.spec import TensorSpec
 from graphkit.ir.variable import Variable
 from graphkit.layers.stamp import is_own
 from graphkit.models.feeding import numbered, to_listed
+from graphkit.saving.formats import ConverterWarning
 
 from .builder import GraphBuilder, Operand, to_tensor, value_info
+from .checking import TOLERANCES, check_numbers, inputs_and_answers
 from .document import Document, Weight
 from .driver import lower_equations, operand_of, prepared
 from .element_types import NAMES_OF_TYPES
-from .files import write_model
+from .files import read_structure, write_model
+from .optimize import chosen, optimized
+from .quantize import (
+    REPORT_KEY,
+    QuantizationReport,
+    as_json,
+    check_dtype,
+    check_quantize,
+    quantized,
+    remember,
+    report_of,
+    with_stored_weights,
+)
+from .registry import Target
 from .relayout import Step
 
 OPSET = 21
-OLDEST_OPSET = 17
-NEWEST_OPSET = 23
+OLDEST_OPSET = 13
+NEWEST_OPSET = min(28, onnx.defs.onnx_opset_version())  # onnxruntime 1.32 runs 28; every lowering is tested up to it
 OTHER_DOMAINS = {"ai.onnx.ml": 3, "com.microsoft": 1}
 """ai.onnx.ml for tables and strings; onnxruntime's own operators where the standard has none."""
 CONFIG_KEY = "graphkit.config"
@@ -54,9 +70,13 @@ def export_model(
     *,
     training: bool = False,
     external_data: bool | None = None,
-    check: bool = True,
+    check: bool | None = None,
     overwrite: bool = True,
     keep_bfloat16: bool = False,
+    standard_operators: bool = False,
+    optimize: bool | str | Iterable[str] = False,
+    dtype: str | None = None,
+    quantize: Any = None,
     **unknown: Any,
 ) -> Path:
     """Write a model as an ONNX file.
@@ -64,21 +84,32 @@ def export_model(
     Args:
         model: a built graphkit model.
         path: the target file; it is written to a temporary file and renamed.
-        opset: 17 to 23.
+        opset: 13 to 28, where the operators allow it.
         training: write the training-time forward pass instead of inference.
         external_data: store the weights in a separate data file; None does so above protobuf's limit of 2 GB.
-        check: run `onnx.checker` with full_check.
+        check: None runs `onnx.checker` with full_check (strict shape inference); True also runs the file in onnxruntime and
+            compares its outputs with the engine's, on generated inputs; False skips both.
         overwrite: whether to replace an existing file.
         keep_bfloat16: keep bfloat16 inputs and outputs; by default they are float32, since onnxruntime cannot exchange
             bfloat16 with NumPy.
+        standard_operators: write Swish and GroupNormalization where the opset has them. By default other operators compute
+            them, since onnxruntime has no kernel for these two and runs their definitions, which takes longer.
+        optimize: True, or names of optimizations that change weights: "batch_normalization" folds BatchNormalization into
+            the convolution, transposed convolution or dense layer before it; "constants" computes what depends on weights
+            alone. A file that they changed does not hold the layers' config.
+        dtype: "float16" or "bfloat16" stores the weights of two or more axes in this dtype; the file computes in float32.
+        quantize: "dynamic" for 8-bit products whose inputs are quantized at run time; or an iterable of batches (as for
+            `predict`), or a .npz file of arrays, to calibrate 8-bit integers for the whole graph (QDQ). Implies
+            `optimize=True`. The file does not hold the layers' config; `quantization_report` tells how the outputs changed.
         **unknown: other options are rejected.
 
     Returns:
         The path of the file.
 
     Raises:
-        ExportError: the model has no graph, or a layer that ONNX cannot express.
-        InvalidArgumentError: the opset is not supported, or the file exists and `overwrite` is False.
+        ExportError: the model has no graph, or a layer that ONNX cannot express; or `check` found a difference.
+        OpsetError: an operator of the model does not exist at this opset.
+        InvalidArgumentError: an option has an invalid value, or the file exists and `overwrite` is False.
         InvalidTypeError: an unknown option.
     """
     if unknown:
@@ -88,9 +119,69 @@ def export_model(
             f"The ONNX export has no option {name!r}; its options are {', '.join(options)}.{did_you_mean(name, options)}"
         )
     check_target(path, overwrite)
+    check_dtype(dtype)
+    check_quantize(quantize)
+    if quantize is not None and dtype is not None:
+        raise InvalidArgumentError("quantize and dtype both change how weights are stored; give one of them.")
+    optimizations = chosen(True if quantize is not None else optimize)
+    given = model
     with collection_paused():
-        document = model_to_document(model, opset, training=training, keep_bfloat16=keep_bfloat16)
-        return write_model(document, Path(path), external_data=external_data, check=check, overwrite=overwrite)
+        model = with_graph(model)
+        program = model.program(training=training)
+        document = model_to_document(
+            model, opset, training=training, keep_bfloat16=keep_bfloat16, standard_operators=standard_operators,
+            optimizations=optimizations, dtype=dtype, program=program,
+        )  # fmt: skip
+        if check:
+            _check_by_running(document, program, dtype)
+        if quantize is not None:
+            document, report = _quantized(document, model, program, quantize)
+            remember(given, report)
+        written = write_model(
+            document, Path(path), external_data=external_data, check=check is not False, overwrite=overwrite
+        )
+    return written
+
+
+def _check_by_running(document: Document, program: Program, dtype: str | None) -> None:
+    left_out = check_numbers(document, program, None if dtype is None else TOLERANCES[dtype])
+    if left_out:
+        warnings.warn(f"check: not compared: {left_out}.", ConverterWarning, stacklevel=3)
+
+
+def _quantized(document: Document, model: Any, program: Program, quantize: Any) -> tuple[Document, QuantizationReport]:
+    """Return the document in 8 bits, without the layers, and the report."""
+    names = model.input_names
+
+    def feeds(batch: Any) -> dict[str, Any]:
+        return dict(zip(names, model.signature.conformed(batch), strict=True))
+
+    def from_nothing() -> dict[str, Any]:
+        return dict(zip(names, inputs_and_answers(program)[0], strict=True))
+
+    document, report = quantized(document, quantize, feeds, from_nothing)
+    _without_layers(document, f"quantize changed its weights ({report.method}).")
+    _add_metadata(document, {REPORT_KEY: as_json(report)})
+    return document, report
+
+
+def _without_layers(document: Document, reason: str) -> None:
+    """Replace the layers' config and the table of weights by the reason why the file has none."""
+    entries = document.message.metadata_props
+    kept = [e for e in entries if e.key not in (CONFIG_KEY, NO_CONFIG_KEY, WEIGHTS_KEY, EXTRA_KEY)]
+    del entries[:]
+    entries.extend(kept)
+    _add_metadata(document, {NO_CONFIG_KEY: reason})
+
+
+def quantization_report(path: str | Path) -> QuantizationReport | None:
+    """Return how `quantize=` changed the outputs of an exported file; None for a file that was not quantized.
+
+    Args:
+        path: the ONNX file.
+    """
+    message = read_structure(Path(path))
+    return report_of({entry.key: entry.value for entry in message.metadata_props})
 
 
 def model_to_onnx(
@@ -100,7 +191,7 @@ def model_to_onnx(
 
     Args:
         model: a built graphkit model.
-        opset: 17 to 23.
+        opset: 13 to 28, where the operators allow it.
         training: write the training-time forward pass instead of inference.
         config: store the layer config in the metadata, so that the file can be loaded as the same layers.
         program: the model's program, if it has been traced already.
@@ -119,13 +210,18 @@ def model_to_document(
     training: bool = False,
     config: bool = True,
     keep_bfloat16: bool = False,
+    standard_operators: bool = False,
+    optimizations: Sequence[str] = (),
+    dtype: str | None = None,
     program: Program | None = None,
 ) -> Document:
-    """Return what `model_to_onnx` does, with the weights separate. See `export_model` for `keep_bfloat16`."""
+    """Return what `model_to_onnx` does, with the weights separate. See `export_model` for the other options."""
     model = with_graph(model)
     program = model.program(training=training) if program is None else program
     check_free_sizes(model, program)
-    document, b = _written(program, model.input_names, output_names(model), opset, model.name, keep_bfloat16)
+    target = Target(opset, standard_operators)
+    program, has_own_weights = optimized(program, optimizations) if optimizations else (program, True)
+    document, b = _written(program, model.input_names, output_names(model), target, model.name, keep_bfloat16)
     _add_first_states(document, model, _changed(program))
     structure = {
         "inputs": to_listed(numbered(model.input)),
@@ -133,8 +229,22 @@ def model_to_document(
         "output_dtypes": [atom.spec.dtype for atom in program.outputs],
     }
     _add_metadata(document, {STRUCTURE_KEY: json.dumps(structure)})
-    if config:
+    if dtype is not None:
+        document = _stored_as(document, b, dtype)
+    if not has_own_weights:
+        _without_layers(document, f"optimize ({', '.join(optimizations)}) changed its weights.")
+    elif config:
         _add_metadata(document, {**_config(model), EXTRA_KEY: json.dumps(_unwritten(model, b))})
+    return document
+
+
+def _stored_as(document: Document, b: GraphBuilder, dtype: str) -> Document:
+    """Store weights in another dtype, and update the table of weights."""
+    names = {name: variable.path for name, (variable, _) in b.weights.items()}
+    document, renamed = with_stored_weights(document, names, dtype)
+    b.weights = {renamed.get(name, name): entry for name, entry in b.weights.items()}
+    entry = next(e for e in document.message.metadata_props if e.key == WEIGHTS_KEY)
+    entry.value = json.dumps(weight_table(b))
     return document
 
 
@@ -260,7 +370,7 @@ def program_to_onnx(
         program: what to write; it is not changed.
         input_names: one for each input; by default the values' own names, or `input`, `input_1`, ...
         output_names: one for each output, made unique; by default `output`, `output_1`, ...
-        opset: 17 to 23.
+        opset: 13 to 28, where the operators allow it.
         name: of the graph.
         metadata: further entries of `metadata_props`.
 
@@ -281,7 +391,7 @@ def program_to_document(
     metadata: Mapping[str, str] | None = None,
 ) -> Document:
     """Return what `program_to_onnx` does, with the weights separate, as views of their current arrays."""
-    document, _ = _written(program, input_names, output_names, opset, name)
+    document, _ = _written(program, input_names, output_names, Target(opset), name)
     _add_metadata(document, metadata or {})
     return document
 
@@ -302,7 +412,7 @@ def program_with_weights_fed(
         The document, and for each weight input the variable and the steps (see `apply_steps`) that lead from its array to
         the array to feed.
     """
-    document, b = _written(program, input_names, output_names, opset, name)
+    document, b = _written(program, input_names, output_names, Target(opset), name)
     graph = document.message.graph
     kept = [t for t in graph.initializer if t.name not in b.weights]
     del graph.initializer[:]
@@ -317,14 +427,43 @@ def _written(
     program: Program,
     input_names: Sequence[str] | None,
     output_names: Sequence[str] | None,
-    opset: int,
+    target: Target,
     name: str,
     keep_bfloat16: bool = True,
 ) -> tuple[Document, GraphBuilder]:
-    """Return the program as a document, and the builder, which knows where each weight went."""
-    _check_opset(opset)
-    program = prepared(program, opset)
-    b = GraphBuilder(opset)
+    """Return the program as a document, and the builder, which knows where each weight went.
+
+    Raises:
+        OpsetError: the program requires a later opset; the error names the lowest that works.
+    """
+    _check_opset(target.opset)
+    try:
+        return _written_for(target, program, input_names, output_names, name, keep_bfloat16)
+    except OpsetError as error:
+        wanted = error
+    later = wanted
+    while later.lowest <= NEWEST_OPSET:
+        try:
+            _written_for(target._replace(opset=later.lowest), program, input_names, output_names, name, keep_bfloat16)
+            break
+        except OpsetError as error:
+            later = error
+    if later is wanted:
+        raise wanted
+    more = f"Other operators of the model require opset {later.lowest}, the lowest that works for it."
+    raise OpsetError(f"{wanted} {more}", later.lowest) from wanted
+
+
+def _written_for(
+    target: Target,
+    program: Program,
+    input_names: Sequence[str] | None,
+    output_names: Sequence[str] | None,
+    name: str,
+    keep_bfloat16: bool,
+) -> tuple[Document, GraphBuilder]:
+    program = prepared(program, target)
+    b = GraphBuilder(target)
     names = _input_names(b, program, input_names)
     border = _unchanged if keep_bfloat16 else _in_float32
     env, inputs = _declare(b, program, names, border)

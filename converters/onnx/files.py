@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import onnx
 from google.protobuf.descriptor import FieldDescriptor  # type: ignore[import-untyped]
 from google.protobuf.message import Message  # type: ignore[import-untyped]
-from onnx.external_data_helper import load_external_data_for_model
 
 from graphkit.core.errors import ExportError, SerializationError
 from graphkit.core.file_kinds import not_binary
@@ -18,6 +17,7 @@ from graphkit.core.files import Staged, check_target, replacing_group
 from graphkit.saving.sibling_files import file_beside
 
 from .document import Document, document_of
+from .in_place import is_here, parsed, stored_bytes
 
 
 def write_model(
@@ -100,6 +100,8 @@ def check_locations(message: onnx.ModelProto, path: Path) -> None:
     """Raise UnsafePathError for external weights that are not beside the model, SerializationError for a file that is too short."""
     what = repr(str(path))
     for tensor in external_tensors(message):
+        if is_here(tensor):
+            continue
         keys = {entry.key: entry.value for entry in tensor.external_data}
         where = f"{what}: the weight {tensor.name!r}"
         file = file_beside(path, keys.get("location"), where, folders=True)
@@ -145,27 +147,34 @@ def _check_texts(message: onnx.ModelProto, what: str) -> None:
                 raise SerializationError(f"{what} is damaged: the text {text[:40]!r} in it is not UTF-8.")
 
 
-def read_message(path: Path) -> onnx.ModelProto:
-    """Read a message with its external weights.
+def opened_message(path: Path) -> onnx.ModelProto:
+    """Return the message of a file, whose large tensors stay where they are; `in_place.tensor_array` gives their values.
 
     Raises SerializationError for a file that is not an ONNX model or is incomplete, UnsafePathError for weights elsewhere.
     """
-    message = read_structure(path)
+    message = _parsed_by(parsed, path)
     check_locations(message, path)
-    try:
-        load_external_data_for_model(message, str(path.parent))
-    except Exception as error:
-        raise SerializationError(f"The weights beside {str(path)!r} cannot be read: {error}") from error
+    return message
+
+
+def read_message(path: Path) -> onnx.ModelProto:
+    """Read a message with all of its weights. The errors are those of `opened_message`."""
+    message = opened_message(path)
+    for tensor in external_tensors(message):
+        tensor.raw_data = stored_bytes(tensor, path)
+        tensor.ClearField("external_data")
+        tensor.ClearField("data_location")
     return message
 
 
 def read_structure(path: Path) -> onnx.ModelProto:
-    """Read a message without opening its data files.
+    """Read a message without opening its data files. Raises SerializationError for a file that is not an ONNX model."""
+    return _parsed_by(lambda file: onnx.load(str(file), "protobuf", load_external_data=False), path)
 
-    Raises SerializationError for a file that is not an ONNX model.
-    """
+
+def _parsed_by(parse: Callable[[Path], onnx.ModelProto], path: Path) -> onnx.ModelProto:
     try:
-        message = onnx.load(str(path), "protobuf", load_external_data=False)
+        message = parse(path)
     except Exception as error:
         with path.open("rb") as file:
             kind = not_binary(file.read(4096))
@@ -173,4 +182,5 @@ def read_structure(path: Path) -> onnx.ModelProto:
         raise SerializationError(f"{str(path)!r} {fault}.") from error
     if not message.HasField("graph"):
         raise SerializationError(f"{str(path)!r} is not an ONNX model: it holds no graph.")
+    _check_texts(message, repr(str(path)))
     return message

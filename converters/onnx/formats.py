@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -28,14 +28,21 @@ class Onnx(Format):
     suffixes = (".onnx",)
     holds = frozenset({formats.MODEL, formats.WEIGHTS})
     options: ClassVar[Mapping[str, str]] = {
-        "opset": "17 to 23 (default: 21)",
+        "opset": "13 to 28 (default: 21)",
         "training": "True writes the forward pass of training",
         "external_data": "True puts the weights into a separate file (default: only above 2 GB)",
-        "check": "False skips onnx.checker",
+        "check": "True also runs the file and compares its outputs with the engine's; False skips onnx.checker",
+        "optimize": "True, or batch_normalization, constants: fold them into weights; the file then lacks the layers' config",
+        "dtype": "float16 or bfloat16: store large weights in this dtype",
+        "quantize": "dynamic, or a .npz file of inputs to calibrate with: 8-bit weights",
+        "standard_operators": "True writes operators of the standard that onnxruntime runs more slowly than others",
         "keep_bfloat16": "True keeps inputs and outputs in bfloat16",
     }
 
+    usual_options: ClassVar[Mapping[str, Any]] = {"lift": True}
     load_options: ClassVar[Mapping[str, str]] = {
+        "lift": "True makes Keras' layers of the nodes where they compute exactly the same (default of load and convert), False one "
+        "layer of each node (default of load_model)",
         "trainable": "names of the initializers to train, as patterns; True or False for all of them (default: all float tensors)",
     }
 
@@ -47,12 +54,18 @@ class Onnx(Format):
         return formats.POSSIBLE if is_named and not_binary(source.head) is None else formats.NO
 
     def load(
-        self, source: Source, *, custom_objects: Mapping[str, Any] | None = None, trainable: Any = None, **_: Any
+        self,
+        source: Source,
+        *,
+        custom_objects: Mapping[str, Any] | None = None,
+        trainable: Any = None,
+        lift: bool = False,
+        **_: Any,
     ) -> Any:
-        """Return the layers that the file was exported from, or one for each of its nodes, with their weights."""
+        """Return the layers that the file was exported from, or those that its nodes make, with their weights."""
         from .reader import load_model
 
-        return load_model(source.path, custom_objects, trainable)
+        return load_model(source.path, custom_objects, trainable, lift)
 
     def inspect(self, source: Source) -> dict[str, Any]:
         """Return opsets, inputs, outputs, operators, weights, and what cannot be run or trained."""
@@ -65,3 +78,18 @@ class Onnx(Format):
         from .export import export_model
 
         export_model(model, path, overwrite=overwrite, **options)
+
+    def losses(self, model: Any, options: Mapping[str, Any]) -> Iterator[str]:
+        """Yield what an optimized or quantized file cannot hold."""
+        if options.get("quantize") is not None:
+            yield "the layers and the weights as floats: quantize writes a graph of 8-bit operators"
+        elif options.get("optimize"):
+            yield "the layers, where optimize folds weights: the file then holds a graph of nodes"
+
+    def notes(self, model: Any, options: Mapping[str, Any]) -> Iterator[str]:
+        """Yield how storing weights in fewer bits changed the outputs."""
+        if options.get("quantize") is not None:
+            from .quantize import last_report
+
+            report = last_report(model)
+            yield from report.lines() if report is not None else ()

@@ -386,7 +386,7 @@ _RULES: dict[str, Rule] = {
     **dict.fromkeys(("argmax", "argmin"), _reduction),
     **dict.fromkeys(("softmax", "log_softmax", "softmax_grad", "log_softmax_grad"), _along("axes")),
     **dict.fromkeys(("cumsum", "cumprod"), _along("axis")),
-    "batch_normalization": _along("axis"),
+    **dict.fromkeys(("batch_normalization", "group_normalization"), _along("axis")),
     "concatenate": _concatenate,
     "resize": _resize,
     "resize_grad": _resize,

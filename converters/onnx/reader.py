@@ -9,32 +9,36 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import numpy_helper
 
 from graphkit.core import dtypes
 from graphkit.core.errors import SerializationError, UnknownNameError
 from graphkit.saving.model_config import model_from_json
 
 from .export import CONFIG_KEY, EXTRA_KEY, NO_CONFIG_KEY, WEIGHTS_KEY
-from .files import read_message
+from .files import opened_message
 from .imports.graph import model_of
 from .imports.initializers import Trainable
+from .imports.lifted import lift as lifted
+from .in_place import tensor_array
 from .relayout import undo_steps
 
 _STEP_ARGUMENTS = {"transpose": 1, "reshape": 1, "take": 2, "pad": 3}
 _MAX_TABLE = 1 << 28  # characters of JSON that are parsed
 
 
-def load_model(path: str | Path, custom_objects: Mapping[str, Any] | None = None, trainable: Trainable = None) -> Any:
+def load_model(
+    path: str | Path, custom_objects: Mapping[str, Any] | None = None, trainable: Trainable = None, lift: bool = False
+) -> Any:
     """Return the model of an ONNX file.
 
     A file that `export_model` wrote gives the layers that it was exported from: layers from the metadata, weights from the
-    initializers. Any other file gives a layer for each of its nodes.
+    initializers. Any other file gives a layer for each of its nodes, or with `lift` Keras' layers where they compute the same.
 
     Args:
         path: the ONNX file.
         custom_objects: user-defined classes and functions by the names that the file uses.
         trainable: which initializers training updates; see `imports.initializers`.
+        lift: whether groups of nodes become Keras' layers; the model then has an `import_report`.
 
     Raises:
         SerializationError: the file is not an ONNX model, its graph is malformed, or the tables that graphkit wrote do not fit it.
@@ -44,19 +48,25 @@ def load_model(path: str | Path, custom_objects: Mapping[str, Any] | None = None
     file = Path(path)
     if not file.is_file():
         raise UnknownNameError(f"There is no file {str(path)!r}.")
-    message = read_message(file)
+    message = opened_message(file)
     entries = {p.key: p.value for p in message.metadata_props}
     if NO_CONFIG_KEY in entries:
         raise SerializationError(f"{str(path)!r} was exported without its layers: {entries[NO_CONFIG_KEY]}")
     if CONFIG_KEY not in entries:
-        return model_of(message, trainable)
+        model = model_of(message, trainable, path=file)
+        return lifted(model) if lift else model
     model = model_from_json(entries[CONFIG_KEY], custom_objects)
-    _set_weights(model, weight_arrays(message, entries), str(path))
+    _set_weights(model, weight_arrays(message, entries, file), str(path))
     return model
 
 
-def weight_arrays(message: onnx.ModelProto, entries: Mapping[str, str]) -> dict[str, Any]:
+def weight_arrays(message: onnx.ModelProto, entries: Mapping[str, str], path: Path | None = None) -> dict[str, Any]:
     """Return the weights of a graphkit export by their paths, each in its layer's layout.
+
+    Args:
+        message: the model.
+        entries: its metadata.
+        path: the file that the message was read from, where it refers to data in files.
 
     Raises SerializationError if the tables do not fit the initializers.
     """
@@ -68,9 +78,9 @@ def weight_arrays(message: onnx.ModelProto, entries: Mapping[str, str]) -> dict[
             raise SerializationError(
                 f"The table of weights names an initializer {name!r} that the graph does not have."
             )
-        arrays.setdefault(*_one_weight(name, row, numpy_helper.to_array(tensor)))
-    for path, row in _table(entries, EXTRA_KEY).items():
-        arrays[path] = _listed(path, row)
+        arrays.setdefault(*_one_weight(name, row, tensor_array(tensor, path)))
+    for name, row in _table(entries, EXTRA_KEY).items():
+        arrays[name] = _listed(name, row)
     return arrays
 
 
@@ -130,4 +140,4 @@ def _set_weights(model: Any, arrays: Mapping[str, Any], where: str) -> None:
             raise SerializationError(
                 f"Weight {variable.path!r} has shape {variable.shape}; {where!r} has one of shape {array.shape}."
             )
-        variable.assign(array)
+        variable.adopt(array)

@@ -2,6 +2,7 @@
 
 A Pad with zeros is folded into the convolution that follows it, and into a max pooling of values that are never negative.
 A reduction followed by a reshape that restores its axes with size 1 becomes a reduction with keepdims.
+A product of matrices and the sum with a bias become a Gemm.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+from graphkit.ir.primitive import PRIMITIVES
 from graphkit.ir.program import Atom, Equation, Literal, Program, Value
 from graphkit.ir.simplify import eliminate_dead
 from graphkit.ops._windows import spatial_axes
@@ -103,8 +105,19 @@ def _kept_axes(reshape: Equation, reduction: Equation, makers: Makers) -> Equati
     return Equation(reduction.primitive, reduction.inputs, params, reshape.outputs, reduction.scope)
 
 
+def _gemm(addition: Equation, product: Equation, makers: Makers) -> Equation | None:
+    """Add the bias in the product, where both are of floats that onnxruntime's Gemm computes in."""
+    (x, y), (result, bias) = (a.spec for a in product.inputs), (a.spec for a in addition.inputs)
+    is_vector = bias.shape in (y.shape[1:], (1, *y.shape[1:]))
+    if x.rank != 2 or y.rank != 2 or result.dtype not in ("float32", "float64") or not is_vector:
+        return None
+    inputs = (*product.inputs, addition.inputs[1])
+    return Equation(PRIMITIVES["gemm"], inputs, {}, addition.outputs, addition.scope)
+
+
 _REDUCTIONS = ("reduce_sum", "reduce_max", "reduce_min", "reduce_prod", "reduce_mean")
 _RULES: dict[tuple[str, str], Rule] = {
+    ("add", "matmul"): _gemm,
     ("conv", "pad"): _padded_convolution,
     ("max_pool", "pad"): _padded_pooling,
     **{("reshape", reduction): _kept_axes for reduction in _REDUCTIONS},

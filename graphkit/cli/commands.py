@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from graphkit.cli import files
+from graphkit.cli.diff import DIFF, add_diff, diff
 from graphkit.cli.terminal import say
 
 _ABOUT = """\
@@ -136,6 +137,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 _FILE_COMMANDS: tuple[tuple[str, str, str, Any, Any], ...] = (
+    ("diff", DIFF, "compare two models", add_diff, diff),
     ("extract", files.EXTRACT, "write a part of a model", files.add_extract, files.extract),
     ("rename", files.RENAME, "rename tensors and nodes of an ONNX file", files.add_rename, files.rename),
     ("set-batch", files.SET_BATCH, "set the batch size of an ONNX file", files.add_set_batch, files.set_batch),

@@ -176,6 +176,19 @@ class ExportError(GraphKitError, ValueError):
     """A model cannot be expressed in the target format."""
 
 
+class OpsetError(ExportError):
+    """A model requires a later opset of ONNX than the one asked for.
+
+    Args:
+        message: what requires it.
+        lowest: the first opset that has it.
+    """
+
+    def __init__(self, message: str, lowest: int) -> None:
+        super().__init__(message)
+        self.lowest = lowest
+
+
 class KnownSizeError(ShapeError, ExportError):
     """An op computes with the size of a free axis as a number. Graphs for arrays have known sizes; exported ones may not."""
 

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import chain, count
+from itertools import chain, count, pairwise
 from typing import Any
 
 from graphkit.core import nest
-from graphkit.core.errors import DTypeError, GraphError, InvalidArgumentError, InvalidTypeError, NameConflictError, ShapeError, UnknownNameError
+from graphkit.core.errors import (
+    DTypeError,
+    GraphError,
+    InvalidArgumentError,
+    InvalidTypeError,
+    NameConflictError,
+    ShapeError,
+    UnknownNameError,
+)
 from graphkit.core.registry import did_you_mean
 from graphkit.graph.layer_graph import LayerGraph
+from graphkit.graph.node import Node
 from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.graphs.copies import Copier
 from graphkit.graphs.patterns import hosts
 from graphkit.graphs.rewriting import Edit, Rewriting, Site, finished, graph_of, naming, rebuilt
 from graphkit.layers.input_layer import Input, InputLayer
 from graphkit.models.functional import Functional
-from graphkit.models.sequential import Sequential
 
 # ----- cutting -----
 
@@ -115,7 +123,7 @@ class _Tensors:
         for node in sorted(graph.layer_graph.nodes, key=lambda n: n.index):
             self.by_layer.setdefault(node.operation.name, []).extend(node.output_tensors)
             self.by_name.update({t.name: t for t in node.output_tensors})
-            self.by_name.update(_onnx_names(node))
+            self.by_name.update(_names_in_file(node))
 
     def __call__(self, reference: Any) -> Any:
         """Return the tensor of a reference."""
@@ -157,17 +165,16 @@ class _Tensors:
     def _at(self, name: str, index: int) -> Any:
         found = self.by_layer[name]
         if index >= len(found):
-            raise UnknownNameError(f"Layer {name!r} of model {self.graph.name!r} has {len(found)} outputs, no number {index}.")
+            raise UnknownNameError(
+                f"Layer {name!r} of model {self.graph.name!r} has {len(found)} outputs, no number {index}."
+            )
         return found[index]
 
 
-def _onnx_names(node: Any) -> dict[str, Any]:
+def _names_in_file(node: Node) -> dict[str, Any]:
     """Return the outputs of a node of an ONNX graph by their names in the file."""
-    proto, kept = getattr(node.operation, "node", None), getattr(node.operation, "kept", None)
-    if not hasattr(proto, "op_type") or kept is None or len(kept) != len(node.output_tensors):
-        return {}
-    names = [proto.output[i] for i in kept if i < len(proto.output)]
-    return dict(zip(names, node.output_tensors, strict=False)) if len(names) == len(kept) else {}
+    name = getattr(node.operation, "tensor_name", None)
+    return {} if name is None else {n: t for i, t in enumerate(node.output_tensors) if (n := name(i)) is not None}
 
 
 # ----- dissolving nested models -----
@@ -246,9 +253,9 @@ class _Dissolving:
             path = self.path + operation.name
             if path in self.new_names or operation in self.chosen or isinstance(operation, InputLayer):
                 continue
-            made = self.copier(operation)
-            made.name = self.new_names[path] = free_name(operation.name, owner, self.taken)
-            self.taken.add(made.name)
+            self.new_names[path] = free_name(operation.name, owner, self.taken)
+            self.copier.named(operation, self.new_names[path])
+            self.taken.add(self.new_names[path])
 
 
 def _with_dissolved(graph: Functional, references: Any) -> tuple[Functional, Any]:
@@ -311,10 +318,7 @@ def rename(
     """
     graph = graph_of(model)
     by_path = {path + o.name: (host, o) for path, host in hosts(graph) for o in graph_of(host).operations}
-    if callable(names):
-        new_names = {o.name: names(o.name) for o in graph.operations}
-    else:
-        new_names = dict(names)
+    new_names = {o.name: names(o.name) for o in graph.operations} if callable(names) else dict(names)
     copier = Copier(copy)
     for operation in graph.operations:
         copier(operation)
@@ -323,8 +327,7 @@ def rename(
             raise UnknownNameError(f"Model {graph.name!r} has no layer named {path!r}.{did_you_mean(path, by_path)}")
         if not isinstance(new, str) or not new or "/" in new:
             raise InvalidArgumentError(f"The new name of layer {path!r} expects a string without '/', got {new!r}.")
-        made = copier(by_path[path][1])
-        made.name = new
+        made = copier.named(by_path[path][1], new)
         if isinstance(made, InputLayer):
             made.nodes[0].output_tensors[0].name = new
     for host in dict.fromkeys(host for host, _ in by_path.values()):
@@ -338,7 +341,9 @@ def rename(
 def _check_unique(names: Sequence[str], model: str) -> None:
     twice = next((n for n in names if names.count(n) > 1), None)
     if twice is not None:
-        raise NameConflictError(f"Two layers of model {model!r} would have the name {twice!r}; give one of them another name.")
+        raise NameConflictError(
+            f"Two layers of model {model!r} would have the name {twice!r}; give one of them another name."
+        )
 
 
 # ----- joining -----
@@ -440,8 +445,7 @@ class _Merging:
             if isinstance(operation, InputLayer) or id(operation) in self._named:
                 continue
             self._named.add(id(operation))
-            made = self.copier(operation)
-            made.name = free_name(operation.name, key, self._taken)
+            made = self.copier.named(operation, free_name(operation.name, key, self._taken))
             self._taken.add(made.name)
 
     def _input(self, key: str, number: int, old: Any) -> Any:
@@ -487,14 +491,14 @@ def _check_fits(made: Any, old: Any, what: str, key: str) -> None:
         size is None or other is None or size == other for size, other in zip(old.shape, made.shape, strict=True)
     )
     if not fits:
-        raise ShapeError(f"graphs.merge: input {name!r} of {key!r} expects shape {old.shape}, got {made.shape} from {what}.")
+        raise ShapeError(
+            f"graphs.merge: input {name!r} of {key!r} expects shape {old.shape}, got {made.shape} from {what}."
+        )
     if made.dtype != old.dtype:
         raise DTypeError(f"graphs.merge: input {name!r} of {key!r} expects {old.dtype}, got {made.dtype} from {what}.")
 
 
-def _unified(
-    graphs: Mapping[str, Functional], unify: bool | Mapping[str, Sequence[str]]
-) -> dict[tuple[str, int], str]:
+def _unified(graphs: Mapping[str, Functional], unify: bool | Mapping[str, Sequence[str]]) -> dict[tuple[str, int], str]:
     """Return the name of each input in the new model."""
     names: dict[tuple[str, int], str] = {}
     if isinstance(unify, Mapping):
@@ -523,7 +527,7 @@ def _connections(
         for target, source in connect.items():
             made[_find(graphs, target, "input")] = _find(graphs, source, "output")
     elif connect == "order":
-        for before, key in zip(keys, keys[1:], strict=False):
+        for before, key in pairwise(keys):
             counts = len(graphs[before].outputs), len(graphs[key].inputs)
             if counts[0] != counts[1]:
                 raise InvalidArgumentError(
@@ -542,10 +546,10 @@ def _connections(
                 )
     else:
         raise InvalidArgumentError(f"graphs.merge: connect expects None, 'names', 'order' or a dict, got {connect!r}.")
-    for target, source in made.items():
-        if keys.index(source[0]) >= keys.index(target[0]):
+    for (reader, _), (computer, _) in made.items():
+        if keys.index(computer) >= keys.index(reader):
             raise GraphError(
-                f"graphs.merge: an input of {target[0]!r} cannot read an output of {source[0]!r}, which does not come before it."
+                f"graphs.merge: an input of {reader!r} cannot read an output of {computer!r}, which does not come before it."
             )
     return made
 
@@ -582,7 +586,9 @@ def _find(graphs: Mapping[str, Functional], reference: str, kind: str) -> tuple[
     if len(found) == 1:
         return found.pop()
     if found:
-        raise InvalidArgumentError(f"graphs.merge: several models have an {kind} {reference!r}; use 'model/{reference}'.")
+        raise InvalidArgumentError(
+            f"graphs.merge: several models have an {kind} {reference!r}; use 'model/{reference}'."
+        )
     raise UnknownNameError(
         f"graphs.merge: there is no {kind} {reference!r}.{did_you_mean(reference, known)} The {kind}s are {list(known)}."
     )

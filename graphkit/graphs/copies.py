@@ -35,6 +35,16 @@ class Copier:
         """Return an argument of a call for the new graph: variables are copied where weights are."""
         return copy.deepcopy(value, self._memo) if isinstance(value, Variable) and self.copy_weights else value
 
+    def named(self, operation: Any, name: str) -> Any:
+        """Give the copy of an operation a name, and return it. Weights of its own are named after it."""
+        made = self(operation)
+        for variable in getattr(made, "variables", ()) if self.copy_weights else ():
+            first, slash, rest = variable.path.partition("/")
+            if first == operation.name and slash:
+                variable.path = f"{name}/{rest}"
+        made.name = name
+        return made
+
     def fresh(self, operation: Any) -> Any:
         """Return a further copy of an operation, with weights of its own."""
         return copy.deepcopy(operation, {})
@@ -43,6 +53,10 @@ class Copier:
         """Use `made` as the copy of an operation, also where other layers refer to it."""
         self._kept.append(operation)
         self._memo[id(operation)] = made
+
+    def has(self, operation: Any) -> bool:
+        """Return whether there is a copy of an operation."""
+        return id(operation) in self._memo
 
     def _keep(self, operation: Any) -> None:
         self._kept.append(operation)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
@@ -10,7 +11,7 @@ import numpy as np
 from graphkit.core import names, nest
 from graphkit.core.errors import GraphError, InvalidArgumentError, InvalidTypeError, ShapeError, UnknownNameError
 from graphkit.core.registry import did_you_mean
-from graphkit.graph.operation import OpNode, Operation
+from graphkit.graph.operation import Operation, OpNode
 from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.graphs.copies import Copier
 from graphkit.graphs.patterns import Match, What, find, hosts
@@ -286,6 +287,7 @@ class _Chooser:
         self.given, self.function = given, function
         self.count = len({_key(match) for match in places})
         self._chosen: dict[Any, Any] = {}
+        self._taken = _names_left(places)
 
     def __call__(self, match: Match, argument: Any) -> Any:
         """Return the layer for a match, or what the function returns for the argument."""
@@ -307,6 +309,13 @@ class _Chooser:
 
     def _given_layer(self, layer: Operation) -> Any:
         if not self._chosen:
+            prefix = names.to_snake_case(type(layer).__name__)
+            if (
+                layer.name in self._taken
+                and re.fullmatch(rf"{prefix}(_\d+)?", layer.name)
+                and not getattr(layer, "weights", None)
+            ):
+                layer.name = names.auto_name(prefix)  # it has its name by chance
             return layer
         made = Copier(True).fresh(layer)
         made.name = names.auto_name(names.to_snake_case(type(layer).__name__))
@@ -314,12 +323,19 @@ class _Chooser:
 
     def check(self, layer: Any) -> None:
         """Refuse a given layer for several places once its call has shown that it has weights. Raises InvalidArgumentError."""
-        if layer is self.given and self.count > 1 and getattr(layer, "weights", ()):
+        if layer is self.given and self.count > 1 and getattr(layer, "weights", None):
             raise InvalidArgumentError(
                 f"graphs.{self.function} got one layer with weights, {layer.name!r} ({type(layer).__name__}), for {self.count} "
                 "different layers. Pass its class, or a function that returns a new layer for each; or a function that always "
                 "returns the same layer, if they shall share its weights."
             )
+
+
+def _names_left(places: Sequence[Match]) -> set[str]:
+    """Return the names of the layers that keep a call outside the places, or are in another graph."""
+    inside = {call for match in places for call in match.nodes}
+    calls = [call for host in {match.host for match in places} for call in graph_of(host).layer_graph.nodes]
+    return {call.operation.name for call in calls if call not in inside}
 
 
 def _key(match: Match) -> Any:
@@ -353,7 +369,7 @@ def _called(layer: Any, match: Match) -> Any:
                 f"{len(match.inputs)} tensors."
             )
         return layer(nest.pack(layer.input, match.inputs))
-    if len(match.nodes) == 1:
+    if len(match.nodes) == 1 and not isinstance(match.nodes[0].operation, OpNode):
         return match.site.rewriting.repeat_call(match.nodes[0], match.site.rewriting.tensors, layer)
     return layer(match.inputs[0] if len(match.inputs) == 1 else list(match.inputs))
 
@@ -402,8 +418,10 @@ def _check_alike(first: Any, other: Any) -> None:
     different = [k for k in {**one, **two} if k != "name" and not _equal(one.get(k), two.get(k))]
     if different:
         shown = "; ".join(f"{k}: {one.get(k)!r:.60} and {two.get(k)!r:.60}" for k in different[:4])
-        raise InvalidArgumentError(f"{pair} differ in their config ({shown}); layers that share weights must have one config.")
-    shapes = [[v.shape for v in getattr(layer, "weights", ())] for layer in (first, other)]
+        raise InvalidArgumentError(
+            f"{pair} differ in their config ({shown}); layers that share weights must have one config."
+        )
+    shapes = [[v.shape for v in getattr(layer, "weights", [])] for layer in (first, other)]
     if shapes[0] != shapes[1]:
         raise InvalidArgumentError(f"{pair} have weights of different shapes: {shapes[0]} and {shapes[1]}.")
 

@@ -19,7 +19,7 @@ from graphkit.core.registry import did_you_mean
 from graphkit.core.serialization import classes_of
 from graphkit.graph.layer_graph import LayerGraph
 from graphkit.graph.node import Node
-from graphkit.graph.operation import OpNode, Operation
+from graphkit.graph.operation import Operation, OpNode
 from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.graphs.rewriting import Site, graph_of, inputs_of
 from graphkit.ir import matching
@@ -30,7 +30,9 @@ from graphkit.models.functional import Functional
 from graphkit.models.sequential import Sequential
 from graphkit.ops._dispatch import OPERATIONS
 
-What: TypeAlias = "str | re.Pattern[str] | type | Operation | P | tuple[str, int] | Callable[[Any], bool] | Sequence[Any]"
+What: TypeAlias = (
+    "str | re.Pattern[str] | type | Operation | P | tuple[str, int] | Callable[[Any], bool] | Sequence[Any]"
+)
 _numbers = itertools.count()
 
 
@@ -73,8 +75,8 @@ def node(
         return _has_config(operation, config) and (where is None or bool(where(operation)))
 
     terms = [chain(*term) if isinstance(term, list) else term for term in inputs] or [_rest()]
-    named = [k for k in kinds if isinstance(k, str)]
-    commutative = bool(named) and len(named) == len(kinds) and set(named) <= matching.COMMUTATIVE and bool(inputs)
+    named = {getattr(k, "__name__", k) if isinstance(k, (str, type)) else "" for k in kinds}
+    commutative = named <= matching.COMMUTATIVE and bool(inputs)
     return P("*", *terms, where=accepts, name=name, output=None, commutative=commutative)
 
 
@@ -286,7 +288,9 @@ class Match:
             InvalidArgumentError: There are several, or none.
         """
         if len(self.inputs) != 1:
-            raise InvalidArgumentError(f"The match at {self.path!r} has {len(self.inputs)} inputs; use match.inputs instead.")
+            raise InvalidArgumentError(
+                f"The match at {self.path!r} has {len(self.inputs)} inputs; use match.inputs instead."
+            )
         return self.inputs[0]
 
     @cached_property
@@ -315,6 +319,18 @@ class Match:
                 f"The match at {self.path!r} has {len(self.inputs)} inputs; call() got {len(inputs)} tensors."
             )
         return self.site.repeated(inputs)
+
+    def summary(self) -> str:
+        """Return a table of the calls: layer, class, output shapes, parameters, and what they read."""
+        rows = [("layer", "class", "output shape", "params", "reads")]
+        for call in self.nodes:
+            operation = call.operation
+            shapes = ", ".join(str(t.shape) for t in call.output_tensors)
+            read = ", ".join(t.history.operation.name for t in call.input_tensors if t.history is not None)
+            count = sum(int(np.prod(v.shape)) for v in getattr(operation, "weights", ()))
+            rows.append((operation.name, class_of(operation), shapes, str(count), read or "-"))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        return "\n".join("  ".join(t.ljust(w) for t, w in zip(row, widths, strict=True)).rstrip() for row in rows)
 
     def __getitem__(self, name: str) -> Any:
         if name in self.names:
@@ -400,7 +416,8 @@ def _found(pattern: P, path: str, host: Any) -> list[Match]:
     calls = CallGraph(graph_of(host).layer_graph)
     found = _CallMatcher(calls).find([Pattern("", pattern)])
     return [
-        Match(f"{path}{m.nodes[-1].operation.name}", m.nodes, m.named, _named_values(m.values), host=host) for m in found
+        Match(f"{path}{m.nodes[-1].operation.name}", m.nodes, m.named, _named_values(m.values), host=host)
+        for m in found
     ]
 
 
@@ -420,7 +437,9 @@ def _in_order(searched: Sequence[tuple[str, Any]], found: Iterable[Match]) -> li
 
 def _known_classes() -> set[str]:
     """Return the names of all classes of layers and ops: a model without them is no mistake."""
-    return {c.__name__ for c in classes_of("keras.layers").values()} | {r.class_name for r in (record for _, record in OPERATIONS.items())}
+    return {c.__name__ for c in classes_of("keras.layers").values()} | {
+        r.class_name for r in (record for _, record in OPERATIONS.items())
+    }
 
 
 _Test: TypeAlias = Callable[[str, Node, int], bool]

@@ -26,6 +26,8 @@ from graphkit.graph.node import Node
 from graphkit.graph.operation import OpNode
 from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.graphs.copies import Copier
+from graphkit.ir.variable import Variable
+from graphkit.models.config import operation_envelope
 from graphkit.models.functional import Functional
 from graphkit.models.sequential import Sequential
 
@@ -174,7 +176,7 @@ class Rewriting:
 
     def layer(self, operation: Any) -> Any:
         """Return an operation's copy for the new graph; nested models are rewritten first if edits concern them."""
-        if contains_edit(operation, self.nested) and id(operation) not in self.copier._memo:
+        if contains_edit(operation, self.nested) and not self.copier.has(operation):
             self.copier.put(operation, rebuilt(graph_of(operation), self.copier, self.nested[operation], self.nested))
         return self.copier(operation)
 
@@ -203,7 +205,7 @@ class Rewriting:
 
     def _set(self, tensors: dict[Any, Any], old: Sequence[Any], new: Sequence[Any]) -> None:
         """Enter new tensors, except for those at which a part of a graph begins, although one of its calls computes them too."""
-        begun = () if any(n.is_input for n in map(_call_of, old)) else self.graph.inputs
+        begun = () if any(n.is_input for n in map(call_of, old)) else self.graph.inputs
         tensors.update((o, n) for o, n in zip(old, new, strict=True) if o not in begun)
 
     def _arguments(self, node: Node, tensors: Mapping[Any, Any]) -> tuple[list[Any], dict[str, Any]]:
@@ -303,7 +305,8 @@ def inputs_of(nodes: Sequence[Node]) -> list[SymbolicTensor]:
     return [t for t in dict.fromkeys(t for node in nodes for t in node.input_tensors) if t not in inside]
 
 
-def _call_of(tensor: Any) -> Node:
+def call_of(tensor: Any) -> Node:
+    """Return the call that produced a tensor."""
     node: Node = tensor.history.operation.nodes[tensor.history.node_index]
     return node
 
@@ -335,7 +338,7 @@ def _ordered(graph: LayerGraph, groups: Sequence[tuple[Node, ...]]) -> list[tupl
     latest: dict[Any, Node] = {}
     for node in sorted(graph.nodes, key=lambda n: n.index):
         unit = group_of.get(node, (node,))
-        needed = [] if node in graph.starts else [_call_of(t) for t in node.input_tensors if t not in stop]
+        needed = [] if node in graph.starts else [call_of(t) for t in node.input_tensors if t not in stop]
         if node.operation in latest:
             needed.append(latest[node.operation])
         latest[node.operation] = node
@@ -377,6 +380,11 @@ def _accepted(node: Node, operation: Any, args: list[Any], kwargs: dict[str, Any
     return args, kept
 
 
+def _config(operation: OpNode) -> dict[str, Any]:
+    """Return the config of an op with its defaults, without the name."""
+    return {k: v for k, v in operation_envelope(operation)["config"].items() if k != "name"}
+
+
 def _is_same(first: Any, second: Any) -> bool:
     """Return whether two tensors are the same, or computed by equal ops from the same: masks are computed again for each reader."""
     waiting = [(first, second)]
@@ -385,7 +393,7 @@ def _is_same(first: Any, second: Any) -> bool:
         if a is b:
             continue
         if not isinstance(a, SymbolicTensor) or not isinstance(b, SymbolicTensor):
-            if type(a) is not type(b) or isinstance(a, (SymbolicTensor, np.ndarray)) or a != b:
+            if type(a) is not type(b) or isinstance(a, (SymbolicTensor, Variable, np.ndarray)) or a != b:
                 return False
             continue
         if a.history is None or b.history is None:
@@ -393,7 +401,7 @@ def _is_same(first: Any, second: Any) -> bool:
         one, two = a.history.operation, b.history.operation
         if not (isinstance(one, OpNode) and isinstance(two, OpNode) and one.record is two.record):
             return False
-        if one.config != two.config or a.history.tensor_index != b.history.tensor_index:
+        if _config(one) != _config(two) or a.history.tensor_index != b.history.tensor_index:
             return False
         left, right = one.nodes[a.history.node_index], two.nodes[b.history.node_index]
         leaves = [nest.flatten([list(n.args), n.kwargs]) for n in (left, right)]

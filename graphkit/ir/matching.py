@@ -16,6 +16,7 @@ import numpy as np
 
 from graphkit.core.errors import InvalidArgumentError
 from graphkit.ir.program import Equation, Literal, Program, Value
+from graphkit.ir.tracing import params_unknown
 
 COMMUTATIVE = frozenset(
     {
@@ -494,7 +495,8 @@ class ProgramGraph:
         self._results = set(program.results())
         self._weights = {s.before for s in program.state}
         for equation in program.equations:
-            if equation.inputs and all(isinstance(a, Literal) or a in self._weights for a in equation.inputs):
+            known = all(isinstance(a, Literal) or a in self._weights for a in equation.inputs)
+            if equation.inputs and known and not params_unknown(equation.params):
                 self._weights.update(equation.outputs)
 
     def nodes(self) -> Sequence[Equation]:

@@ -15,6 +15,7 @@ from graphkit.layers.declared import BuiltInLayer, constraint, initializer, regu
 from graphkit.layers.input_spec import InputSpec
 from graphkit.layers.wrappers import Wrapper
 from graphkit.ops._convert import canonical_axis
+from graphkit.ops.normalization import group_normalization_p
 
 _HOME = "keras.layers"
 
@@ -348,18 +349,13 @@ class GroupNormalization(_Scaled):
         """Return the normalized inputs."""
         shape = ops.shape(inputs)
         axis = canonical_axis(self.axis, len(shape))
-        part = shape[axis] // self.groups
         dtype = "float64" if inputs.dtype == "float64" else "float32"  # half floats overflow in the squares
-        x = ops.reshape(ops.cast(inputs, dtype), (*shape[:axis], self.groups, part, *shape[axis + 1 :]))
-        mean, variance = ops.moments(x, axes=[a for a in range(1, len(shape) + 1) if a != axis], keepdims=True)
-        spread = (*[1] * axis, self.groups, part, *[1] * (len(shape) - axis - 1))
-        factor = ops.rsqrt(variance + self.epsilon)
-        if self.gamma is not None:
-            factor = factor * ops.reshape(ops.cast(self.gamma, dtype), spread)
-        made = (x - mean) * factor
-        if self.beta is not None:
-            made = made + ops.reshape(ops.cast(self.beta, dtype), spread)
-        return ops.cast(ops.reshape(made, shape), self.compute_dtype)
+        gamma = ops.ones((shape[axis],), dtype) if self.gamma is None else ops.cast(self.gamma, dtype)
+        beta = ops.zeros((shape[axis],), dtype) if self.beta is None else ops.cast(self.beta, dtype)
+        made = group_normalization_p.bind(
+            ops.cast(inputs, dtype), gamma, beta, axis=axis, groups=self.groups, epsilon=float(self.epsilon)
+        )
+        return ops.cast(made, self.compute_dtype)
 
 
 @keras_class(_HOME)

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 import graphkit
 from graphkit import ops
+from graphkit.core import dtypes
 from graphkit.core.errors import GraphKitError
 from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.ir.program import Atom, Equation, Literal, Program, Value
 from graphkit.ir.spec import TensorSpec
 from graphkit.lifting.calls import LayerSpec, LiftedCall, LiftGraph, NotExact
 from graphkit.lifting.equations import OPS, Sizes
-from graphkit.lifting.finder import Findings, find
+from graphkit.lifting.finder import Findings, find, layer_key
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,8 @@ def build(
     inputs: Sequence[Any],
     blocks: Mapping[str, Callable[[], Block]] | None = None,
     kept: Mapping[str, str] | None = None,
+    given: Sequence[LiftedCall] = (),
+    holders: Mapping[Value, Callable[[], Any]] | None = None,
 ) -> Lifted:
     """Lift a program: make layers and ops that compute it from symbolic inputs.
 
@@ -78,6 +81,8 @@ def build(
         inputs: a symbolic tensor for each input.
         blocks: by scope, what makes a layer of equations that cannot be lifted.
         kept: by scope, why its equations are not to be lifted.
+        given: calls of layers that are known already.
+        holders: what returns a learned constant as a tensor, by its value, where the model is not lifted as a whole.
 
     Raises:
         NotExact: an equation can neither be lifted nor be kept.
@@ -85,8 +90,8 @@ def build(
     reasons = dict(kept or {})
     while True:
         claimed = [e for e in program.equations if e.scope in reasons]
-        findings = find(program, claimed)
-        building = _Building(program, findings, inputs, blocks or {}, reasons)
+        findings = find(program, claimed, given)
+        building = _Building(program, findings, inputs, blocks or {}, reasons, (holders or {}) if reasons else {})
         failed = building.run()
         if failed is None:
             return building.result
@@ -106,13 +111,19 @@ class _Building:
         inputs: Sequence[Any],
         blocks: Mapping[str, Callable[[], Block]],
         kept: Mapping[str, str],
+        holders: Mapping[Value, Callable[[], Any]],
     ) -> None:
         self.program = program
         self.graph: LiftGraph = findings.graph
         self.result = Lifted(list(inputs), [], kept=dict(kept), refused=dict(findings.refused))
         self.sizes = Sizes()
         self.tensors: dict[Any, Any] = {}
-        self.names = _Names()
+        self.names = _Names(call.scope for call in findings.calls)
+        self._views: dict[Any, _View] = {}
+        for equation in program.equations:
+            view = _view_of(equation, self._views)
+            if view is not None:
+                self._views[equation.outputs[0]] = view
         for value, tensor in zip(program.inputs, inputs, strict=True):
             self._set(value, tensor)
         self._steps: dict[Any, Any] = {}  # value -> the call, block or equation that computes it
@@ -120,6 +131,8 @@ class _Building:
             self._steps.update(dict.fromkeys(equation.outputs, equation))
         for call in findings.calls:
             for equation in call.equations:
+                for value in equation.outputs:
+                    self._views.pop(value, None)
                 self._steps.update(dict.fromkeys(equation.outputs, call))
         self._blocks: list[Block] = []
         for scope in kept:
@@ -127,8 +140,15 @@ class _Building:
                 block = blocks[scope]()
                 self._blocks.append(block)
                 self._steps.update(dict.fromkeys(block.outputs, block))
+                for value in block.outputs:
+                    self._views.pop(value, None)
         self._shared: dict[Any, Any] = {}
         self._zero: Any = None
+        self._holders = holders
+        self._used = Counter(v for call in findings.calls for v in self._variables_of(call))
+
+    def _variables_of(self, call: LiftedCall) -> set[Any]:
+        return {v for w in call.weights for a in w.atoms for v in self.graph.roots(a)}
 
     def run(self) -> tuple[str, str] | None:
         """Build everything; return the scope that cannot be lifted and the reason, or None."""
@@ -158,7 +178,19 @@ class _Building:
         raise NotExact("an output does not depend on the inputs.")
 
     def _reads(self, step: Any) -> Sequence[Atom]:
-        return () if step is None else step.inputs
+        if step is None:
+            return ()
+        if isinstance(step, Equation) and step.outputs[0] in self._views:
+            return (self._base(step.outputs[0])[0],)
+        return step.inputs  # type: ignore[no-any-return]
+
+    def _base(self, value: Value) -> tuple[Atom, tuple[int | None, ...]]:
+        """Return the value that a chain of moved axes begins with, and which of its axes each axis is; None is a new one."""
+        source, axes = self._views[value]
+        if source in self._views and source not in self.tensors:
+            first, before = self._base(source)  # type: ignore[arg-type]
+            return first, tuple(None if a is None else before[a] for a in axes)
+        return source, axes
 
     def _is_ready(self, atom: Atom) -> bool:
         return atom in self.tensors or atom in self.graph.variables or self._is_constant(atom)
@@ -178,8 +210,41 @@ class _Building:
             made = step.make([self._tensor(a) for a in step.inputs])
             for output, tensor in zip(step.outputs, made, strict=True):
                 self._set(output, tensor)
+        elif value in self._views and self._is_moved(self._base(value)[0]):
+            self._move(step, value)
         else:
             self._equation(step)
+
+    def _is_moved(self, source: Atom) -> bool:
+        return isinstance(self._tensor(source), SymbolicTensor)
+
+    def _move(self, step: Equation, value: Value) -> None:
+        """Build a chain of transposes, and of reshapes that add or remove axes of size 1, from its beginning."""
+        from graphkit import layers
+
+        source, axes = self._base(value)
+        made, rank = self._tensor(source), len(source.spec.shape)
+        kept = [a for a in axes if a is not None]
+        gone = [a for a in range(rank) if a not in kept]
+        order = tuple(sum(b not in gone for b in range(a)) for a in kept)
+        added = tuple(i for i, a in enumerate(axes) if a is None)
+        if gone:
+            made = ops.squeeze(made, axis=tuple(gone))
+        if order and order[0] == 0 and order != tuple(range(len(order))) and not gone and not added and _is_float32(source):
+            made = layers.Permute(list(order[1:]), name=self.names.unique(step.scope))(made)
+        elif order != tuple(range(len(order))):
+            made = ops.transpose(made, order)
+        if added:
+            made = ops.expand_dims(made, axis=added)
+        self._name(made, step.scope, [self._tensor(source)])
+        self._set(value, _checked(made, value.spec))
+        if made is not self._tensor(source):
+            self.result.ops["transpose" if order != tuple(range(len(order))) else "reshape"] += 1
+
+    def _name(self, tensor: Any, scope: str, known: Sequence[Any]) -> None:
+        """Name the op that made a tensor, unless it is one of the known ones."""
+        if isinstance(tensor, SymbolicTensor) and tensor.history is not None and not any(tensor is t for t in known):
+            self.names.rename(tensor.history.operation, scope)
 
     def _set(self, value: Value, tensor: Any) -> None:
         self.tensors[value] = tensor
@@ -207,6 +272,8 @@ class _Building:
         """Return a learned constant: a table of one row, looked up at an index that is zero for all inputs."""
         from graphkit import layers
 
+        if atom in self._holders:
+            return self._holders[atom]()
         if self._zero is None:
             source = self.result.inputs[0]
             self._zero = ops.reshape(ops.sum(ops.zeros_like(source, dtype="int32")), (1,))
@@ -225,13 +292,14 @@ class _Building:
         tensors = [self._tensor(a) for a in call.inputs]
         if not any(isinstance(t, SymbolicTensor) for t in tensors):
             raise NotExact("it does not depend on the inputs.")
+        dtype = call.outputs[0].spec.dtype
         for spec in call.before:
-            tensors[0] = self._made(spec, f"{call.scope}_{_kind(spec)}")(tensors[0])
+            tensors[0] = self._made(spec, f"{call.scope}_{_kind(spec)}", dtype)(tensors[0])
         layer = self._layer(call)
         made = call.arguments(layer, tensors) if call.arguments else layer(*tensors)
         self._fill(layer, call)
         for spec in call.after:
-            made = self._made(spec, f"{call.scope}_{_kind(spec)}")(made)
+            made = self._made(spec, f"{call.scope}_{_kind(spec)}", dtype)(made)
         made = list(made) if isinstance(made, (list, tuple)) else [made]
         for value, tensor in zip(call.outputs, made, strict=True):
             self._set(value, _checked(tensor, value.spec))
@@ -239,21 +307,23 @@ class _Building:
 
     def _layer(self, call: LiftedCall) -> Any:
         """Return a layer; calls with the same weights share one."""
-        key = (call.layer.class_name, repr(sorted(call.layer.config.items())), *(w.atoms for w in call.weights))
-        if call.weights and key in self._shared:
-            return self._shared[key]
-        layer = self._made(call.layer, call.scope)
-        if call.weights:
-            self._shared[key] = layer
-        return layer
+        if all(self._used[v] < 2 for v in self._variables_of(call)):
+            return self._made(call.layer, call.scope, call.outputs[0].spec.dtype, main=True)
+        key = layer_key(self.graph, call)
+        if key not in self._shared:
+            self._shared[key] = self._made(call.layer, call.scope, call.outputs[0].spec.dtype, main=True)
+        return self._shared[key]
 
-    def _made(self, spec: LayerSpec, scope: str) -> Any:
+    def _made(self, spec: LayerSpec, scope: str, dtype: str, main: bool = False) -> Any:
+        """Return a layer that computes in a dtype; `main` gives it the name of its scope."""
         from graphkit import layers
 
         if spec.class_name.startswith("ops."):
             function = getattr(ops, spec.class_name.removeprefix("ops."))
             return lambda *tensors: function(*tensors, **spec.config)
-        return getattr(layers, spec.class_name)(**spec.config, name=self.names.unique(scope or spec.class_name.lower()))
+        name = self.names.unique(scope or spec.class_name.lower(), main)
+        policy = {} if dtype == "float32" else {"dtype": dtype}
+        return getattr(layers, spec.class_name)(**spec.config, **policy, name=name)
 
     def _fill(self, layer: Any, call: LiftedCall) -> None:
         if not call.weights:
@@ -263,6 +333,21 @@ class _Building:
         if shapes != [a.shape for a in arrays]:
             raise NotExact(f"{type(layer).__name__} has weights of shapes {shapes}, not {[a.shape for a in arrays]}.")
         layer.set_weights(arrays)
+        self._freeze(layer, call)
+
+    def _freeze(self, layer: Any, call: LiftedCall) -> None:
+        """Make weights untrainable that come from variables which training does not change."""
+        fixed = [all(not v.trainable for v in self._roots(w)) for w in call.weights]
+        mine = [f for f, w in zip(fixed, layer.weights, strict=True) if w.trainable]
+        if mine and all(mine):
+            layer.trainable = False
+        elif any(mine):
+            for is_fixed, variable in zip(fixed, layer.weights, strict=True):
+                if is_fixed:
+                    variable.trainable = False
+
+    def _roots(self, weight: Any) -> list[Any]:
+        return [v for a in weight.atoms for v in self.graph.roots(a)]
 
     def _equation(self, equation: Equation) -> None:
         name = equation.primitive.name
@@ -276,8 +361,7 @@ class _Building:
         made = list(made) if isinstance(made, (list, tuple)) else [made]
         for value, tensor in zip(equation.outputs, made, strict=True):
             checked = _checked(tensor, value.spec)
-            if isinstance(checked, SymbolicTensor) and checked.history is not None and not any(checked is t for t in tensors):
-                self.names.rename(checked.history.operation, equation.scope)
+            self._name(checked, equation.scope, tensors)
             self._set(value, checked)
         self.result.ops[name] += 1
 
@@ -290,17 +374,51 @@ def _plain(array: Any) -> Any:
 
 
 def _checked(tensor: Any, spec: TensorSpec) -> Any:
-    """Return a result, cast to the dtype that it has in the program.
+    """Return a result, cast to the integer dtype that it has in the program.
 
     Raises:
-        NotExact: it has another shape.
+        NotExact: it has another shape, or another dtype that is not an integer's.
     """
     if not isinstance(tensor, SymbolicTensor):
         return tensor
     known = [(a, b) for a, b in zip(tensor.shape, spec.shape, strict=False) if isinstance(a, int) and isinstance(b, int)]
     if len(tensor.shape) != len(spec.shape) or any(a != b for a, b in known):
         raise NotExact(f"Keras gives the shape {tensor.shape}; {spec} is expected.")
-    return tensor if tensor.dtype == spec.dtype else ops.cast(tensor, spec.dtype)
+    if tensor.dtype == spec.dtype:
+        return tensor
+    if not (dtypes.is_int(tensor.dtype) and dtypes.is_int(spec.dtype)):
+        raise NotExact(f"Keras computes it as {tensor.dtype}; {spec} is expected.")
+    return ops.cast(tensor, spec.dtype)
+
+
+def _is_float32(atom: Atom) -> bool:
+    return atom.spec.dtype == "float32"
+
+
+class _View(NamedTuple):
+    """A value whose elements are those of another one in the same order or with axes moved.
+
+    Attributes:
+        source: the other value.
+        axes: for each axis which one of the source it is, or None for a new one of size 1.
+    """
+
+    source: Atom
+    axes: tuple[int | None, ...]
+
+
+def _view_of(equation: Equation, views: Mapping[Any, _View]) -> _View | None:
+    """Return the view that an equation computes: a transpose, or a reshape that adds or removes axes of size 1; else None."""
+    if equation.primitive.name == "transpose":
+        return _View(equation.inputs[0], tuple(equation.params["axes"]))
+    if equation.primitive.name != "reshape":
+        return None
+    old, new = equation.inputs[0].spec.shape, equation.outputs[0].spec.shape
+    places = [i for i, n in enumerate(old) if n != 1]
+    if [old[i] for i in places] != [n for n in new if n != 1]:
+        return None
+    rest = iter(places)
+    return _View(equation.inputs[0], tuple(None if n == 1 else next(rest) for n in new))
 
 
 def _kind(spec: LayerSpec) -> str:
@@ -308,16 +426,24 @@ def _kind(spec: LayerSpec) -> str:
 
 
 class _Names:
-    """Names of layers, made from scopes; each is given once."""
+    """Names of layers, made from scopes; each is given once.
 
-    def __init__(self) -> None:
+    Args:
+        scopes: the scopes whose names are kept for their main layers.
+    """
+
+    def __init__(self, scopes: Iterable[str]) -> None:
+        self._kept = {self._base(scope) for scope in scopes}
         self._given: set[str] = set()
 
-    def unique(self, scope: str) -> str:
+    def _base(self, scope: str) -> str:
+        return scope.strip("/").replace("/", ".") or "op"
+
+    def unique(self, scope: str, main: bool = False) -> str:
         """Return a name of a layer for a scope."""
-        base = scope.strip("/").replace("/", ".") or "op"
+        base = self._base(scope)
         name, number = base, 1
-        while name in self._given:
+        while name in self._given or (name in self._kept and not main):
             name, number = f"{base}_{number}", number + 1
         self._given.add(name)
         return name

@@ -170,6 +170,39 @@ class LiftGraph(ProgramGraph):
                 return name
         return None
 
+    def places(self, weight: WeightFunction) -> list[tuple[Any, Array]] | None:
+        """Return where the elements of a weight come from: variables, and the positions in them; None if it is more than moved."""
+        found = []
+        for atom in weight.atoms:
+            for moved in self._summands(atom):
+                roots = self.roots(moved)
+                if len(roots) != 1 or self._is_summed(moved):
+                    if roots:
+                        return None
+                    continue
+                (root,) = roots
+                numbers = np.arange(root.array.size, dtype=np.int64).reshape(root.array.shape)
+                found.append((root, self._with(root, numbers, moved)))
+        return found
+
+    def _is_summed(self, atom: Atom) -> bool:
+        return any(e.primitive.name == "add" for e in self._cone([atom]))
+
+    def _summands(self, atom: Atom) -> list[Atom]:
+        equation = self.producer(atom)
+        if equation is not None and equation.primitive.name == "add":
+            return [part for a in equation.inputs for part in self._summands(a)]
+        return [atom]
+
+    def _with(self, variable: Any, array: Array, atom: Atom) -> Array:
+        """Return a weight for another array of the only variable that it depends on."""
+        made: dict[Any, Array] = {v: array for v, known in self.variables.items() if known is variable}
+        for equation in self._cone([atom]):
+            given = [a.array if isinstance(a, Literal) else made[a] for a in equation.inputs]
+            result = equation.primitive.evaluate(given, equation.params) if equation.primitive.name != "cast" else given[0]
+            made.update(zip(equation.outputs, result if isinstance(result, tuple) else (result,), strict=True))
+        return made[atom]
+
     def is_zero(self, atom: Atom) -> bool:
         """Return whether a value is all zeros, whatever its size."""
         while isinstance(atom, Value):

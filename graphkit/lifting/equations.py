@@ -246,7 +246,13 @@ def _hard_sigmoid(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec
 
 @_op("einsum")
 def _einsum(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes: Sizes) -> Any:
-    return ops.einsum(params["equation"], *xs)
+    return ops.einsum(_lower(params["equation"]), *xs)
+
+
+def _lower(equation: str) -> str:
+    """Return an equation with the small letters that Keras expects."""
+    letters = dict.fromkeys(c for c in equation if c.isalpha())
+    return equation.translate(str.maketrans(dict(zip(letters, "abcdefghijklmnopqrstuvwxyz", strict=False))))
 
 
 @_op("argmax", "argmin")
@@ -315,6 +321,16 @@ def _arange(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, size
     made = ops.cast(counted, spec.dtype)
     made = made if step == 1 else ops.multiply(made, step)
     return made if start == 0 else ops.add(made, start)
+
+
+@_op("size")
+def _size(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes: Sizes) -> Any:
+    size = params["value"]
+    for whole, _ in sizes.tensors:
+        for n in whole.shape:
+            if isinstance(n, Dim) and not isinstance(size.divided_by(n), (Dim, type(None))):
+                return ops.multiply(ops.sum(ops.add(sizes.zeros(n), 1)), size.divided_by(n))
+    raise NotExact(f"no tensor has the free size {size}.")
 
 
 @_op("broadcast_to")

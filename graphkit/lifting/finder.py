@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from graphkit.ir.matching import Matcher
 from graphkit.ir.program import Equation, Program
@@ -27,23 +29,43 @@ class Findings:
     refused: dict[str, str]
 
 
-def find(program: Program, claimed: Iterable[Equation] = ()) -> Findings:
+def find(program: Program, claimed: Iterable[Equation] = (), given: Sequence[LiftedCall] = ()) -> Findings:
     """Find the calls of Keras' layers in a program.
+
+    A variable that several layers would need stays outside of them, so that it remains one variable.
 
     Args:
         program: the program, whose equations bear the name of their node as scope.
         claimed: equations that stay as they are.
+        given: calls that are known already.
     """
     graph = LiftGraph(program)
     matcher = Matcher(graph)
-    weightless: set[Any] = {e for e in program.equations if all(graph.is_weight(v) for v in e.outputs)}
-    taken = set(claimed) | weightless
-    calls: list[LiftedCall] = []
+    claimed = set(claimed)
+    tied: set[Any] = set()
+    while True:
+        findings = _found(graph, matcher, claimed, given, tied)
+        more = _tied(findings, claimed) - tied
+        if not more:
+            return findings
+        tied |= more
+
+
+def _found(
+    graph: LiftGraph, matcher: Matcher, claimed: set[Equation], given: Sequence[LiftedCall], tied: set[Any]
+) -> Findings:
+    program = graph.program
+    weights: set[Any] = {e for e in program.equations if all(graph.is_weight(v) for v in e.outputs)}
+    calls = [c for c in given if not claimed.intersection(c.equations)]
+    taken = claimed | weights | {e for c in calls for e in c.equations}
     refused: dict[str, str] = {}
     for recipe in RECIPES:
         for match in matcher.each(recipe.pattern, taken):
             try:
                 call = recipe.make(match)
+                shared = sorted({v.name for w in call.weights for a in w.atoms for v in graph.roots(a) if v in tied})
+                if shared:
+                    raise NotExact(f"the weight {shared[0]!r} is used elsewhere as well.")
             except NotExact as error:
                 refused[main_scope(match.nodes)] = f"{recipe.pattern.name}: {error}"
                 continue
@@ -51,3 +73,53 @@ def find(program: Program, claimed: Iterable[Equation] = ()) -> Findings:
             taken.update(match.nodes)
             refused.pop(call.scope, None)
     return Findings(calls, graph, refused)
+
+
+def _tied(findings: Findings, claimed: set[Equation]) -> set[Any]:
+    """Return the variables of which layers would have copies: several layers, or one and other equations, read the same elements."""
+    graph = findings.graph
+    users: dict[Any, list[Any]] = {}  # variable -> (key of the layer, the weight function)
+    for call in findings.calls:
+        for weight in call.weights:
+            for variable in {v for a in weight.atoms for v in graph.roots(a)}:
+                users.setdefault(variable, []).append((call, weight))
+    covered = {e for call in findings.calls for e in call.equations}
+    tied: set[Any] = set()
+    for equation in graph.program.equations:
+        if equation not in covered and not all(graph.is_weight(v) for v in equation.outputs):
+            tied.update(v for a in equation.inputs if graph.is_weight(a) for v in graph.roots(a))
+    for variable, read in users.items():
+        if variable not in tied and len(read) > 1 and not _is_apart(graph, variable, read):
+            tied.add(variable)
+    return tied & set(users)
+
+
+def _is_apart(graph: LiftGraph, variable: Any, read: Sequence[tuple[LiftedCall, Any]]) -> bool:
+    """Return whether layers that read a variable read different elements, or are one layer that is called several times."""
+    counts = np.zeros(variable.array.size, np.int64)
+    seen: set[Any] = set()
+    for call, weight in read:
+        key = layer_key(graph, call)
+        if key in seen:
+            continue
+        places = graph.places(weight)
+        if places is None:
+            return False
+        mine = np.zeros_like(counts)
+        for root, numbers in places:
+            if root is variable:
+                np.add.at(mine, numbers.reshape(-1), 1)
+        counts += mine
+        seen.add((key, id(weight)) if not call.weights else key)
+    return bool((counts <= 1).all())
+
+
+def layer_key(graph: LiftGraph, call: LiftedCall) -> Any:
+    """Return a key that calls of one layer share: the same class, config and elements of variables."""
+    parts: list[Any] = [call.layer.class_name, repr(sorted(call.layer.config.items()))]
+    for weight in call.weights:
+        places = graph.places(weight)
+        if not places:  # constants, or computed: never shared
+            return (*parts, id(call))
+        parts += [(id(root), numbers.shape, numbers.tobytes()) for root, numbers in places]
+    return tuple(parts)

@@ -9,7 +9,14 @@ from typing import Any, cast
 
 from graphkit.core import dtypes, nest
 from graphkit.core.deferred import deferred
-from graphkit.core.errors import GraphKitError, InvalidArgumentError, InvalidTypeError, NotBuiltError, UnknownNameError
+from graphkit.core.errors import (
+    GraphKitError,
+    InvalidArgumentError,
+    InvalidTypeError,
+    NameConflictError,
+    NotBuiltError,
+    UnknownNameError,
+)
 from graphkit.core.registry import did_you_mean
 from graphkit.core.serialization import custom_object_scope, keras_class
 from graphkit.core.signatures import signature_of
@@ -140,6 +147,7 @@ class Model(Trainer, Layer):
 
         Raises:
             InvalidArgumentError: `value_format` is another one.
+            NameConflictError: Two variables have the same path.
         """
         if value_format not in ("backend_tensor", "numpy_array"):
             raise InvalidArgumentError(
@@ -466,6 +474,11 @@ def _tree_of(variables: Sequence[Any]) -> dict[str, Any]:
         inner = tree
         for parent in parents:
             inner = inner.setdefault(parent, {})
+        if name in inner:
+            raise NameConflictError(
+                f"The following variable path is found twice in the model: {variable.path!r}. `get_state_tree()` can only be called "
+                "when all variable paths are unique. Make sure to give unique names to your layers (and other objects)."
+            )
         inner[name] = variable.numpy()
     return tree
 

@@ -168,6 +168,8 @@ hard_sigmoid_p = _activation(
     lambda x, alpha, beta, edge=0.0: clip_p.bind(add(multiply(x, alpha), beta), low=0.0, high=1.0, edge=edge),
 )
 
+hard_silu_p = _activation("hard_silu", lambda x: multiply(x, hard_sigmoid_p.bind(x, alpha=1 / 6, beta=0.5)))
+
 
 @operation("Sigmoid", "nn")
 def sigmoid(x: Any) -> Any:
@@ -208,8 +210,7 @@ def hard_sigmoid(x: Any) -> Any:
 @operation("HardSilu", "nn")
 def hard_silu(x: Any) -> Any:
     """Compute x * hard_sigmoid(x). Source: keras.ops.hard_silu."""
-    x = as_float(x)
-    return multiply(x, hard_sigmoid(x))
+    return hard_silu_p.bind(as_float(x))
 
 
 hard_swish = hard_silu

@@ -303,6 +303,40 @@ def rms_normalization(x: Any, scale: Any = None, axis: Any = -1, epsilon: float 
     return tensor(made if scale is None else multiply(made, _over_axes_shape(x, axes, scale)), dtype)
 
 
+# ----- group normalization: over all axes but the first, for groups of the channels; called by the layer -----
+
+
+def _group_norm(x: Any, gamma: Any, beta: Any, axis: int, groups: int, epsilon: float) -> Any:
+    shape = shape_of(x)
+    parts = (*shape[:axis], groups, _channels(shape, axis) // groups, *shape[axis + 1 :])
+    spread = (*[1] * axis, *parts[axis : axis + 2], *[1] * (len(shape) - axis - 1))
+    split = reshape(x, parts)
+    mean, variance = moments(split, axes=[a for a in range(1, len(shape) + 1) if a != axis], keepdims=True)
+    factor = multiply(rsqrt(add(variance, epsilon)), reshape(gamma, spread))
+    made = add(multiply(subtract(split, mean), factor), reshape(beta, spread))
+    return reshape(made, shape)
+
+
+def _channels(shape: Shape, axis: int) -> int:
+    size = shape[axis]
+    assert isinstance(size, int)
+    return size
+
+
+def _group_norm_abstract(
+    x: TensorSpec, gamma: TensorSpec, beta: TensorSpec, axis: int, groups: int, epsilon: float
+) -> TensorSpec:
+    for name, vector in (("gamma", gamma), ("beta", beta)):
+        if vector.shape != (x.shape[axis],):
+            raise ShapeError(
+                f"group_normalization: {name} must have shape {show((x.shape[axis],))}, got {show(vector.shape)}."
+            )
+    return x
+
+
+group_normalization_p = primitive("group_normalization", _group_norm_abstract, decomposition=_group_norm)
+
+
 # ----- moments, norms -----
 
 

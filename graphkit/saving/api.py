@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import tempfile
 import warnings
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from graphkit.core.collection import collection_paused
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, SerializationError
-from graphkit.core.files import check_target
+from graphkit.core.files import check_target, replacing
 from graphkit.core.registry import did_you_mean
 from graphkit.core.serialization import custom_object_scope, reading_from
 from graphkit.saving import formats
@@ -39,7 +40,7 @@ def load_model(
     """Open a model file of any format, detected from its content: `.keras` (also unpacked), Keras HDF5, JSON, ONNX, ...
 
     Args:
-        filepath: the file or folder.
+        filepath: the file or folder, the content of a file as bytes, or an onnx.ModelProto.
         custom_objects: user-defined classes and functions by the names that the file uses; for a `Lambda` that was saved as
             code, its function by the layer's name.
         compile: whether a model that was compiled is compiled again, with its optimizer's state.
@@ -55,11 +56,48 @@ def load_model(
 
     Source: keras.saving.load_model.
     """
-    source = existing(filepath)
-    with reading_from(source.what):
-        format = formats.format_of(source)
-        formats.check_options(format, options, format.load_options, "load_model")
-    return load_from(source, format, custom_objects, compile, safe_mode, placeholders, **options)
+    return _opened(filepath, custom_objects, compile, safe_mode, placeholders, options)
+
+
+def load_usual(
+    filepath: Any,
+    custom_objects: Mapping[str, Any] | None = None,
+    compile: bool = True,
+    placeholders: bool = False,
+    **options: Any,
+) -> Any:
+    """Open a file as `graphkit.load` does: like `load_model`, with the format's usual options where none are given."""
+    return _opened(filepath, custom_objects, compile, True, placeholders, options, usual=True)
+
+
+def _opened(
+    filepath: Any,
+    custom_objects: Mapping[str, Any] | None,
+    compile: bool,
+    safe_mode: bool,
+    placeholders: bool,
+    options: Mapping[str, Any],
+    usual: bool = False,
+) -> Any:
+    with _as_path(filepath) as path:
+        source = existing(path)
+        with reading_from(source.what):
+            format = formats.format_of(source)
+            formats.check_options(format, options, format.load_options, "load_model")
+        given = {**(format.usual_options if usual else {}), **options}
+        return load_from(source, format, custom_objects, compile, safe_mode, placeholders, **given)
+
+
+@contextmanager
+def _as_path(given: Any) -> Iterator[Any]:
+    """Give the content of a file, or a protobuf message such as an onnx.ModelProto, a path while it is read."""
+    content = given.SerializeToString() if hasattr(given, "SerializeToString") else given
+    if not isinstance(content, (bytes, bytearray, memoryview)):
+        yield given
+        return
+    with tempfile.TemporaryDirectory(prefix="graphkit-") as folder, replacing(Path(folder) / "model") as path:
+        path.write_bytes(content)
+        yield path
 
 
 def load_from(

@@ -88,7 +88,8 @@ def _opened(
         with reading_from(found.what):
             format = formats.format_of(found)
         formats.check_options(format, load_options, format.load_options, "convert")
-        model = load_from(found, format, custom_objects, **load_options)
+        usual = format.usual_options if format.name != target.name else {}
+        model = load_from(found, format, custom_objects, **{**usual, **load_options})
         bare = formats.WEIGHTS not in format.holds
     if weights is not None:
         model.load_weights(weights)

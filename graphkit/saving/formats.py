@@ -78,6 +78,8 @@ class Format:
         holds: what a file of it holds: any of "model", "weights", "compile" (compile settings), "state" (the optimizer's).
         options: the options of `save` by name, each with one line about it for the help of the command line.
         load_options: likewise of `load`.
+        usual_options: those of `load_options` that `graphkit.load` and a conversion to another format give if the caller does not;
+            `load_model` gives none.
         is_folder: whether `save` makes a folder.
 
     An instance should be cheap to make and its module cheap to import: import what reading and writing need inside the methods.
@@ -88,6 +90,7 @@ class Format:
     holds: ClassVar[frozenset[str]] = frozenset()
     options: ClassVar[Mapping[str, str]] = {}
     load_options: ClassVar[Mapping[str, str]] = {}
+    usual_options: ClassVar[Mapping[str, Any]] = {}
     is_folder: ClassVar[bool] = False
 
     def recognizes(self, source: Source) -> int:

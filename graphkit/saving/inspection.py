@@ -277,7 +277,7 @@ def _training_lines(onnx: Report) -> list[str]:
     if onnx["not_trainable"]:
         lines.append("  cannot be trained:")
         for reason, names in onnx["not_trainable"].items():
-            lines.append(f"    {_several(len(names), 'weight')} {reason}: {_shortened(names)}")
+            lines.append(f"    {_several(len(names), 'initializer')} {reason}: {_shortened(names)}")
     return lines
 
 

@@ -26,7 +26,10 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"graphkit {graphkit.__version__}\n"
 
 
-@pytest.mark.parametrize("command", ["inspect", "summary", "plot", "convert", "extract", "rename", "set-batch", "set-shape", "view", "run", "demo", "doctor"])
+COMMANDS = "inspect summary plot convert diff extract rename set-batch set-shape view run demo doctor"
+
+
+@pytest.mark.parametrize("command", COMMANDS.split())
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         main([command, "--help"])

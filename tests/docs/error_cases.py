@@ -184,6 +184,10 @@ SECTIONS: dict[str, list[Case]] = {
         ),
         Case("An unknown suffix", 'small_model().save("model.xyz")'),
         Case("An opset that is too old", 'small_model().export("m.onnx", opset=9)'),
+        Case(
+            "An operator that the opset lacks",
+            'hashed = Sequential([Input((1,), dtype="int32"), layers.Hashing(9, name="hash")])\nhashed.export("m.onnx", opset=14)',
+        ),
         Case("Another export format", 'small_model().export("m.pb", format="tf_saved_model")'),
         Case("A provider that is not available", 'graphkit.runtime.Predictor(small_model(), providers=["TPU"])'),
         Case("Predictor: a wrong input name", 'graphkit.runtime.Predictor(small_model())({"b": x})'),

@@ -72,7 +72,7 @@ def _without_blocks(page: Path) -> str:
 def test_the_readme_lists_the_commands() -> None:
     from graphkit.cli.commands import parser
 
-    listed = re.findall(r"^graphkit (\w+) ", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    listed = re.findall(r"^graphkit ([\w-]+) ", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
     (commands,) = [action.choices for action in parser()._actions if isinstance(action.choices, dict)]
 
     assert sorted(listed) == sorted(commands)

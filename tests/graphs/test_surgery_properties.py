@@ -104,7 +104,9 @@ def test_models_side_by_side_compute_what_each_computes_alone(first: Drawn, seco
 @given(functional_models(), st.integers(0, 2**31))
 def test_two_parts_of_a_model_joined_again_are_the_model(drawn: Drawn, seed: int) -> None:
     names = drawn.model.input_names
-    inner = [n for n in layers_with_float_output(drawn.model) if n not in names and len(graphs.find(drawn.model, n)) == 1]
+    inner = [
+        n for n in layers_with_float_output(drawn.model) if n not in names and len(graphs.find(drawn.model, n)) == 1
+    ]
     if not inner:
         return
     name = random.Random(seed).choice(inner)

@@ -6,12 +6,29 @@ Modules named `cases_*.py` beside this one hold the rows of a family: each has a
 from __future__ import annotations
 
 import pkgutil
+from functools import partial
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 
-from tests.ops.case import Case, Composed, Row, boolean, case, distinct, fixed, made_by, real, same_draw, value, whole
+import graphkit.ops  # noqa: F401  (registers the primitives)
+from graphkit.ir.primitive import PRIMITIVES
+from tests.ops.case import (
+    Case,
+    Composed,
+    Row,
+    boolean,
+    case,
+    composed,
+    distinct,
+    fixed,
+    made_by,
+    real,
+    same_draw,
+    value,
+    whole,
+)
 
 _BYTES = np.array([[-128, 127, 5, 0], [127, 127, 127, -128], [-3, 2, 100, 77]])
 _UNIT = np.linspace(-0.9, 0.9, 6).reshape(2, 3)
@@ -63,7 +80,7 @@ _UNARY: dict[str, dict[str, Any]] = {
     "floor": {"away": (-1, 0, 1)}, "ceil": {"away": (-1, 0, 1)}, "round": {"away": (-1.5, -0.5, 0.5, 1.5)},
     "sqrt": {"low": 0.1}, "rsqrt": {"low": 0.1}, "log": {"low": 0.1}, "log1p": {"low": -0.8}, "tan": {"low": -1, "high": 1},
     "asin": {"low": -0.9, "high": 0.9}, "acos": {"low": -0.9, "high": 0.9}, "atanh": {"low": -0.9, "high": 0.9},
-    "acosh": {"low": 1.2, "high": 3}, "erfinv": {"low": -0.95, "high": 0.95}, "erfc": {},
+    "acosh": {"low": 1.2, "high": 3}, "erfinv": {"low": -0.95, "high": 0.95}, "erfc": {}, "hard_silu": {"away": (-3, 3)},
 }  # fmt: skip
 _UNDIFFERENTIATED_ONCE_MORE = ("stop_gradient", "floor", "ceil", "round")
 
@@ -238,7 +255,7 @@ def _train_statistics(x: Any) -> tuple[Any, Any]:
 
 
 _X = real(4, 3, 2)
-_NORMALISATION = [
+_NORMALISATION: list[Row] = [
     case("batch_normalization", real(4, 3, 2), real(2), real(2, low=0.5), real(2), real(2), axis=2, epsilon=1e-3),
     case("batch_normalization", real(4, 3, 2), real(3), real(3, low=0.5), real(3), real(3), axis=1, epsilon=1e-3),
     case("batch_normalization_training", real(4, 3, 2), real(2), real(2), axis=2, epsilon=1e-3),
@@ -255,8 +272,20 @@ _NORMALISATION = [
     ),
     case("layer_normalization", real(3, 4, 5), real(5), real(5), axis=2, epsilon=1e-3),
     case("layer_normalization", real(3, 4, 5), real(4, 5), real(4, 5), axis=1, epsilon=1e-3),
+    case("gemm", real(3, 4), real(4, 5), real(5)),
     case("layer_normalization_grad", real(3, 4, 5), real(3, 4, 5), real(5), axis=2, epsilon=1e-3),
     case("layer_normalization", real(3, 4, 5), real(5), real(5), axis=2, epsilon=1e-7),
+    case("group_normalization", real(2, 6, 3), real(6), real(6), axis=1, groups=2, epsilon=1e-3, free=False),
+    case("group_normalization", real(2, 4, 3, 3), real(4), real(4), axis=1, groups=4, epsilon=1e-3, free=False),
+    case("group_normalization", real(2, 3, 6), real(6), real(6), axis=2, groups=3, epsilon=1e-3, free=False),
+    *(
+        composed(
+            f"group normalization, {groups} groups",
+            partial(PRIMITIVES["group_normalization"].bind, axis=1, groups=groups, epsilon=1e-3),
+            "b 6 t s, 6, 6",
+        )
+        for groups in (1, 2, 6)
+    ),
     case("rms_normalization", real(3, 4, 5), real(5), axis=2, epsilon=1e-3),
     case("rms_normalization", real(3, 4, 5), real(5), axis=2, epsilon=1e-7),
     case("rms_normalization", real(3, 4, 5), real(4, 5), axis=1, epsilon=1e-3),

@@ -136,7 +136,12 @@ def test_a_file_of_onnx_that_graphkit_did_not_write(tmp_path: Path) -> None:
     del message.metadata_props[:]
     onnx.save(message, tmp_path / "m.onnx")
 
-    assert "graphkit did not write" in inspect_file(tmp_path / "m.onnx")["problems"][0]
+    assert AS_IT_IS in report_as_text(inspect_file(tmp_path / "m.onnx"))
+
+    message.graph.node[0].op_type = "Magic"
+    onnx.save(message, tmp_path / "m.onnx")
+
+    assert "no operator 'Magic'" in inspect_file(tmp_path / "m.onnx")["problems"][0]
 
 
 def test_a_class_of_the_authors_own_hides_no_other_fault(tmp_path: Path) -> None:

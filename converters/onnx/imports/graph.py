@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections import ChainMap, Counter
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -40,19 +41,22 @@ Values: TypeAlias = "ChainMap[str, Any]"
 _MAX_DEPTH = 64  # nested functions and branches
 
 
-def model_of(message: onnx.ModelProto, trainable: Trainable = None, name: str | None = None) -> Functional:
+def model_of(
+    message: onnx.ModelProto, trainable: Trainable = None, name: str | None = None, path: Path | None = None
+) -> Functional:
     """Return the functional model of an ONNX message.
 
     Args:
-        message: the model, with its external data.
+        message: the model.
         trainable: which float initializers training updates; see `initializer`.
         name: the model's name; by default that of the graph.
+        path: the file that the message was read from, where it refers to data in files.
 
     Raises:
         SerializationError: the graph is malformed.
         UnsupportedError: an operator is unknown, or computes something that layers cannot.
     """
-    return GraphReader(message, trainable).model(name)
+    return GraphReader(message, trainable, path).model(name)
 
 
 class Scope(NamedTuple):
@@ -90,8 +94,9 @@ class NodeCall(NamedTuple):
 class GraphReader:
     """Builds the layers of one ONNX model; for its arguments and errors see `model_of`."""
 
-    def __init__(self, message: onnx.ModelProto, trainable: Trainable = None) -> None:
+    def __init__(self, message: onnx.ModelProto, trainable: Trainable = None, path: Path | None = None) -> None:
         self.message = message
+        self.path = path
         self.trainable = trainable
         self.evaluator = Evaluator(message)
         self.names: Counter[str] = Counter()
@@ -126,7 +131,7 @@ class GraphReader:
     def _read_initializers(self, graph: onnx.GraphProto, values: Values) -> None:
         check_trainable(self.trainable, [t.name for t in graph.initializer])
         for tensor in graph.initializer:
-            values[tensor.name] = initializer(tensor, self.trainable)
+            values[tensor.name] = initializer(tensor, self.trainable, self.path)
         for sparse in graph.sparse_initializer:
             values[sparse.values.name] = constant(dense(sparse), sparse.values.name)
 
@@ -239,7 +244,7 @@ class GraphReader:
 
     def _read_inner_initializers(self, graph: onnx.GraphProto, values: Values) -> None:
         for tensor in graph.initializer:
-            values[tensor.name] = initializer(tensor, self.trainable)
+            values[tensor.name] = initializer(tensor, self.trainable, self.path)
 
     def _computed(self, call: NodeCall, scope: Scope) -> Sequence[Any]:
         """Return a node's outputs: known values as they are, tensors that it passes on, and the tensors of a new layer."""

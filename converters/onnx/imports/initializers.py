@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import onnx
-from onnx import numpy_helper
 
 from graphkit.core import dtypes
-from graphkit.core.errors import InvalidArgumentError, SerializationError, UnsupportedError
+from graphkit.core.errors import InvalidArgumentError, UnsupportedError
 from graphkit.ops._convert import dtype_name
+
+from ..in_place import tensor_array
 
 Trainable: TypeAlias = "bool | str | Sequence[str] | None"
 
@@ -26,6 +28,7 @@ NOT_TRAINED: Mapping[tuple[str, str], Sequence[int]] = {
     ("com.microsoft", "MatMulNBits"): (2,),
 }
 _SMALL = 1024  # elements of a constant that is kept in the layer's config; larger ones are weights that are not trained
+_LOOKED_AT = 1 << 16  # elements of a tensor that are searched for infinities: reading all would read the whole file
 
 
 class Initializer:
@@ -52,7 +55,7 @@ class Initializer:
         }
 
 
-def initializer(tensor: onnx.TensorProto, trainable: Trainable) -> Any:
+def initializer(tensor: onnx.TensorProto, trainable: Trainable, path: Path | None = None) -> Any:
     """Return an initializer of a file: an array if it is a constant of the computation, else an `Initializer`.
 
     Float tensors are trained, except for single numbers (which exporters write for the constants of formulas) and tensors with
@@ -62,11 +65,12 @@ def initializer(tensor: onnx.TensorProto, trainable: Trainable) -> Any:
         tensor: the message.
         trainable: True or False for all float tensors, or patterns of the names of those to train ("*.weight"); None follows the
             rule above.
+        path: the model file, for tensors with external data.
 
     Raises:
         SerializationError: the message is damaged.
     """
-    array = array_of(tensor)
+    array = array_of(tensor, path)
     if dtypes.is_float(dtype_name(array)) and _is_trained(str(tensor.name), array, trainable):
         return Initializer(str(tensor.name), array, True)
     return constant(array, str(tensor.name))
@@ -82,7 +86,8 @@ def _is_trained(name: str, array: Any, trainable: Trainable) -> bool:
         return trainable
     if trainable is not None:
         return any(fnmatchcase(name, pattern) for pattern in ([trainable] if isinstance(trainable, str) else trainable))
-    return array.ndim > 0 and array.size > 0 and bool(np.isfinite(array.astype(np.float32)).all())
+    start = array.reshape(-1)[:_LOOKED_AT].astype(np.float32)  # masks have infinities near their beginning
+    return array.ndim > 0 and array.size > 0 and bool(np.isfinite(start).all())
 
 
 def check_trainable(trainable: Trainable, names: Sequence[str]) -> None:
@@ -96,17 +101,14 @@ def check_trainable(trainable: Trainable, names: Sequence[str]) -> None:
             )
 
 
-def array_of(tensor: onnx.TensorProto) -> Any:
-    """Return the values of a tensor, without copying them where that is possible.
+def array_of(tensor: onnx.TensorProto, path: Path | None = None) -> Any:
+    """Return the values of a tensor, mapped if they are external and large.
 
     Raises:
-        SerializationError: the message is damaged, or of a type that ONNX does not define.
+        SerializationError: the message is damaged.
         UnsupportedError: graphkit has no dtype for it.
     """
-    try:
-        array = numpy_helper.to_array(tensor)
-    except Exception as error:
-        raise SerializationError(f"The tensor {tensor.name!r} cannot be read: {error}") from None
+    array = tensor_array(tensor, path)
     try:
         dtype_name(array)
     except Exception:

@@ -25,7 +25,7 @@ def _pair(on_bits: str, on_bools: str) -> Any:
 
 for _name, _pair_of in _OPERATORS.items():
     lowering(_name, since=18)(_pair(*_pair_of))
-    lowering(_name, since=17, when=lambda e: e.inputs[0].spec.dtype == "bool")(_pair(*_pair_of))
+    lowering(_name, when=lambda e: e.inputs[0].spec.dtype == "bool")(_pair(*_pair_of))
 
 
 @lowering("bitwise_not")

@@ -40,7 +40,7 @@ def _stop_gradient(b: GraphBuilder, x: Operand) -> Operand:
     return x
 
 
-@lowering("floor", "ceil", "round", since=17, when=lambda e: not dtypes.is_float(e.inputs[0].spec.dtype))
+@lowering("floor", "ceil", "round", when=lambda e: not dtypes.is_float(e.inputs[0].spec.dtype))
 def _round_integers(b: GraphBuilder, x: Operand) -> Operand:
     return x
 

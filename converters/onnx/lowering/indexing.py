@@ -8,7 +8,7 @@ import numpy as np
 
 from graphkit.core import dtypes
 from graphkit.core.dims import Dim, Shape, Size, is_static
-from graphkit.core.errors import ExportError
+from graphkit.core.errors import ExportError, OpsetError
 
 from ..builder import GraphBuilder, Input, Operand, to_tensor
 from ..dims import shape_vector, size_vector
@@ -84,8 +84,9 @@ def _scatter_set(b: GraphBuilder, x: Operand, indices: Operand, updates: Operand
 @lowering("scatter_reduce")
 def _scatter_reduce(b: GraphBuilder, x: Operand, indices: Operand, updates: Operand, *, reduction: str) -> Any:
     if b.opset < 18 and reduction != "mul":
-        raise ExportError(
-            f"ScatterND has reduction={reduction!r} since opset 18, got opset {b.opset}. Export with opset=18 or later."
+        raise OpsetError(
+            f"ScatterND has reduction={reduction!r} since opset 18, got opset {b.opset}. Export with opset=18 or later.",
+            18,
         )
     places = b.unsqueeze(_positions(b, indices, wide=True), indices.rank)
     return b.op("ScatterND", x, places, updates, reduction=reduction)
@@ -96,7 +97,7 @@ def _nonzero(b: GraphBuilder, x: Operand, *, size: Size) -> Any:
     """NonZero returns a row for each axis. Where the number of columns is a named size, later operators read it from here."""
     made = b.op("NonZero", x)
     if isinstance(size, Dim):
-        b.root.sizes.setdefault(size, b.op("Shape", made, start=1))
+        b.root.sizes.setdefault(size, b.size_of(made, 1))
     rows = [b.cast(b.op("Gather", made, b.constant(np.int64(axis)), axis=0), "int32") for axis in range(x.rank)]
     return tuple(rows) if len(rows) > 1 else rows[0]
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from graphkit.core.dims import Shape, is_static, product
+from graphkit.ir.primitive import primitive
 from graphkit.ir.program import Equation
+from graphkit.ops.elementwise import add
+from graphkit.ops.linear import matmul
 
 from ..builder import GraphBuilder, Operand
 from ..registry import lowering
@@ -19,6 +22,19 @@ def _matmul(b: GraphBuilder, x: Operand, y: Operand) -> Any:
 @lowering("matmul_int8")
 def _matmul_int8(b: GraphBuilder, x: Operand, y: Operand) -> Any:
     return b.op("MatMulInteger", x, y)
+
+
+def _gemm_form(x: Any, y: Any, bias: Any) -> Any:
+    return add(matmul(x, y), bias)
+
+
+# A dense layer of matrices as one operator; `tidy` makes it of a product and a sum.
+gemm_p = primitive("gemm", decomposition=_gemm_form)
+
+
+@lowering("gemm")
+def _gemm(b: GraphBuilder, x: Operand, y: Operand, bias: Operand) -> Any:
+    return b.op("Gemm", x, y, bias)
 
 
 def _terms(equation: str) -> tuple[str, str, str]:

@@ -1,7 +1,7 @@
 """Random draws: in ONNX also functions of the seed state, so that an exported step draws new values each time, reproducibly.
 
 The values differ from the NumPy engine's, whose generator (Philox) ONNX cannot express. Instead each element's index is hashed
-with seed and counter, in int64 arithmetic below 2**63, which every opset from 17 on has.
+with seed and counter, in int64 arithmetic below 2**63, which every opset from 13 on has.
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from graphkit.ir.program import Equation
+
 from ..builder import GraphBuilder, Input, Operand
 from ..dims import size_scalar
 from ..registry import lowering
@@ -40,6 +42,26 @@ for _primitive, _operator in REDUCTIONS.items():
     lowering(_primitive)(_reduction(_operator))
 
 
+def _is_global(equation: Equation) -> bool:
+    """Return whether a reduction is a pooling over whole channels-first images."""
+    x, axes = equation.inputs[0].spec, equation.params["axes"]
+    return x.rank == 4 and tuple(axes) == (2, 3) and x.dtype == "float32" and isinstance(x.shape[1], int)
+
+
+def _global_pooling(op_type: str) -> Any:
+    """Return the lowering to a global pooling, which onnxruntime computes in the layout that its convolutions use."""
+
+    def write(b: GraphBuilder, x: Operand, *, axes: tuple[int, ...], keepdims: bool) -> str:
+        made: str = b.op(op_type, x)
+        return made if keepdims else b.squeeze(made, *axes)
+
+    return write
+
+
+lowering("reduce_mean", when=_is_global)(_global_pooling("GlobalAveragePool"))
+lowering("reduce_max", when=_is_global)(_global_pooling("GlobalMaxPool"))
+
+
 @lowering("reduce_all")
 def _all(b: GraphBuilder, x: Operand, *, axes: tuple[int, ...], keepdims: bool) -> Any:
     return b.cast(reduce(b, "ReduceMin", b.cast(x, "int32"), axes, keepdims), "bool")
@@ -71,7 +93,7 @@ def _cumsum(b: GraphBuilder, x: Operand, *, axis: int, exclusive: bool, reverse:
 
 @lowering("cumprod")
 def _cumprod(b: GraphBuilder, x: Operand, *, axis: int, exclusive: bool, reverse: bool) -> Any:
-    """ONNX has no CumProd: each element is the product over a copy of its line, with ones outside of its range."""
+    """Before opset 26, ONNX has no CumProd: each element is the product over a copy of its line, with ones outside of its range."""
     places = b.op(
         "Range",
         *(b.constant(np.asarray(0, np.int64)), size_scalar(b, x.shape[axis]), b.constant(np.asarray(1, np.int64))),
@@ -88,3 +110,8 @@ def _cumprod(b: GraphBuilder, x: Operand, *, axis: int, exclusive: bool, reverse
     reached = b.op(compare[exclusive, reverse], factor, result)
     spread = b.op("Where", reached, b.unsqueeze(x, axis), b.like(x, 1))
     return reduce(b, "ReduceProd", spread, (axis + 1,), False)
+
+
+@lowering("cumprod", since=26)
+def _cumprod_operator(b: GraphBuilder, x: Operand, *, axis: int, exclusive: bool, reverse: bool) -> Any:
+    return b.op("CumProd", x, b.constant(np.asarray(axis, np.int64)), exclusive=int(exclusive), reverse=int(reverse))

@@ -13,7 +13,7 @@ import onnx
 from onnx import helper
 
 from graphkit.core.dims import Dim, Size
-from graphkit.core.errors import ExportError
+from graphkit.core.errors import ExportError, OpsetError
 from graphkit.ops._hashing import BLOCK
 from graphkit.ops.strings import NO_VOCABULARY, PUNCTUATION, Split, Steps
 
@@ -88,7 +88,7 @@ def _string_bytes(b: GraphBuilder, x: Operand, *, blocks: Size) -> Any:
     width = b.op("Mul", _block_count(b, sizes, blocks), b.ints([BLOCK]))
     place = b.op("Sub", b.op("CumSum", there, b.constant(np.asarray(1, np.int64))), numbers(1))
     target = b.op("Where", b.cast(there, "bool"), place, width)  # the others go to a column that is sliced off
-    rows = b.op("Shape", x, start=0, end=1)
+    rows = b.size_of(x.name, 0)
     shape = b.op("Concat", rows, b.op("Add", width, b.ints([1])), axis=0)
     zeros = b.op("ConstantOfShape", shape, value=helper.make_tensor("value", onnx.TensorProto.INT64, [1], [0]))
     filled = b.op("ScatterElements", zeros, target, b.op("Reshape", octets, flat), axis=1)
@@ -110,8 +110,9 @@ def _block_count(b: GraphBuilder, sizes: str, blocks: Size) -> str:
 
 def _check_opset(b: GraphBuilder) -> None:
     if b.opset < 20:
-        raise ExportError(
-            f"Layer {b.scope!r}: texts are split by StringSplit, which ONNX has since opset 20. Export with opset=20 or later."
+        raise OpsetError(
+            f"Layer {b.scope!r}: texts are split by StringSplit, which ONNX has since opset 20. Export with opset=20 or later.",
+            20,
         )
 
 

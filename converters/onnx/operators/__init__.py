@@ -1,14 +1,17 @@
 """ONNX's operators in terms of graphkit.ops: one table, and the evaluation of graphs with it."""
 
 from . import (
+    attention,
     control,
     convolution,
     creation,
     elementwise,
     estimators,
     features,
+    fused,
     linear,
     normalization,
+    qlinear,
     quantization,
     recurrent,
     reduction,

@@ -1,4 +1,9 @@
-"""Branches and loops: If, Loop, Scan. Source: onnx.ai/onnx/operators."""
+"""Branches and loops: If, Loop, Scan. Source: onnx.ai/onnx/operators.
+
+On arrays a loop runs step by step. In a trace, a few steps are written one after another, which folds what depends on the number of
+the step; more steps, or an unknown number of them, become a scan. If the condition depends on the data, the scan keeps the values of
+the last step for which it held, as far as the number of steps is bounded; otherwise the loop is a `while_loop`, which has no gradient.
+"""
 
 from __future__ import annotations
 
@@ -8,160 +13,212 @@ from typing import Any
 import numpy as np
 
 from graphkit import ops
+from graphkit.core.dims import Dim
 from graphkit.core.errors import GraphKitError, InvalidArgumentError, UnsupportedError
-from graphkit.ir.recording import is_tracing
-from graphkit.ir.tracing import Tracer
+from graphkit.ir.tracing import Tracer, current_trace
+from graphkit.ops.counting import measured_size
 
+from ..element_types import NAMES_OF_TYPES
 from .evaluate import Body
-from .known import ints, shape_of
+from .known import shape_of
 from .sequences import Growing, Stacked
+from .sizes import Sizes
 from .table import operator
 
 _MAX_STEPS = 10_000_000
+_UNROLLED = 16  # steps that a trace writes one after another
+_MAX_UNROLLED = 1024  # if a scan is impossible, because values change their shapes
+_MAX_MASKED = 4096  # steps of a scan whose condition depends on the data
+
+
+class _DependsOnDataError(Exception):
+    """The condition of a loop is not known."""
+
+
+def _values(made: Sequence[Any]) -> list[Any]:
+    """Return the results of a graph, unknown sizes as tensors."""
+    return [v.as_tensor() if isinstance(v, Sizes) else v for v in made]
 
 
 @operator("If")
 def if_(condition: Any, *, then_branch: Body, else_branch: Body) -> Any:
     """Run one of two graphs."""
     if isinstance(condition, Tracer):
-        made = ops.cond(ops.reshape(condition, ()), lambda: tuple(then_branch()), lambda: tuple(else_branch()))
-        return tuple(made)
+        branches = [lambda branch=branch: tuple(_values(branch())) for branch in (then_branch, else_branch)]
+        return tuple(ops.cond(ops.reshape(condition, ()), *branches))
     branch = then_branch if bool(np.asarray(condition).reshape(-1)[0]) else else_branch
     return tuple(branch())
 
 
-class _NotPlainError(Exception):
-    """A loop whose condition depends on the data: it is no scan."""
+# ----- Loop -----
 
 
 @operator("Loop")
-def loop(count: Any, condition: Any, *carried: Any, body: Body) -> Any:
-    """Run a graph repeatedly; values are carried from step to step, and others are collected.
-
-    A traced loop becomes a scan if only the number of steps ends it, else a while loop. If a carried value changes its shape, or the
-    graph needs the number of the step, the steps are written out, which requires their number.
-    """
-    length = _number(count)
-    if condition is not None and not isinstance(condition, Tracer) and not bool(np.asarray(condition).reshape(-1)[0]):
-        length = 0
-    if not is_tracing():
-        return _unrolled(length, condition, carried, body)
+def loop(count: Any = None, condition: Any = None, *carried: Any, body: Body) -> Any:
+    """Run a graph repeatedly; values are carried from step to step, and others are collected."""
+    steps, start = _steps(count), None if condition is None else _flag(condition)
+    if current_trace() is None:
+        return _by_step(steps, start, carried, body)
+    known = isinstance(steps, int) and not isinstance(start, Tracer)
     try:
-        if isinstance(length, Tracer) or length is None or isinstance(condition, Tracer):
-            raise _NotPlainError
-        return _scanned(length, carried, body)
-    except _NotPlainError:
-        if isinstance(length, int) and not isinstance(condition, Tracer):
-            return _unrolled(length, condition, carried, body)
-        return _while(length, condition, carried, body)
+        if known and (steps <= _UNROLLED or start is False):
+            return _by_step(steps, start, carried, body)
+        if isinstance(steps, (int, Dim)) and not isinstance(start, Tracer):
+            return _by_scan(steps, carried, body)
+    except _DependsOnDataError:
+        pass
     except GraphKitError:
-        if not isinstance(length, int):
+        if not known or steps > _MAX_UNROLLED:
             raise
-        return _unrolled(length, condition, carried, body)
+        return _by_step(steps, start, carried, body)
+    if isinstance(steps, int) and steps <= _MAX_MASKED:
+        return _by_masked_scan(steps, start, carried, body)
+    return _by_while(steps, start, carried, body)
 
 
-def _number(count: Any) -> Any:
-    """Return the largest number of steps: an int, a Dim, a tracer, or None if there is no limit."""
+def _steps(count: Any) -> Any:
+    """Return the number of steps: an int, a Dim, a tracer, or None for no limit."""
     if count is None or isinstance(count, Tracer):
-        return count
-    (number,) = ints(count, "M")
-    return number
+        return count if count is None else ops.reshape(count, ())
+    value = (count.values if isinstance(count, Sizes) else np.asarray(count)).reshape(-1)[0]
+    return value if isinstance(value, Dim) else int(value)
 
 
-def _collects(body: Body, carried: Sequence[Any]) -> int:
-    """Return how many values a loop collects."""
-    return len(body.graph.output) - 1 - len(carried)
+def _flag(value: Any) -> Any:
+    return ops.reshape(value, ()) if isinstance(value, Tracer) else bool(np.asarray(value).reshape(-1)[0])
 
 
-def _scanned(length: Any, carried: Sequence[Any], body: Body) -> tuple[Any, ...]:
-    """Run a loop that only the number of steps ends. Sequences that it carries must be built by appending one tensor a step."""
-    states = [v for v in carried if not isinstance(v, list)]
-    if any(v for v in carried if isinstance(v, list)):
-        raise UnsupportedError("a loop that carries a sequence which is not empty at first cannot be traced.")
+def _by_step(steps: Any, start: Any, carried: Sequence[Any], body: Body) -> Any:
+    """Run the steps one after another.
 
-    def step(carry: Any, number: Any) -> Any:
-        given = iter(carry)
-        values = [Growing() if isinstance(v, list) else next(given) for v in carried]
-        go_on, *made = body(ops.cast(number, "int64"), np.asarray(True), *values)
-        if isinstance(go_on, Tracer) or not bool(np.asarray(go_on).reshape(-1)[0]):
-            raise _NotPlainError
-        grown = [_appended(v) for v, first in zip(made, carried, strict=False) if isinstance(first, list)]
-        kept = [v for v, first in zip(made, carried, strict=False) if not isinstance(first, list)]
-        return tuple(kept), (tuple(grown), tuple(made[len(carried) :]))
-
-    last, (grown, collected) = ops.scan(step, tuple(states), ops.arange(length))
-    ends, sequences = iter(last), iter(grown)
-    return (*(Stacked(next(sequences)) if isinstance(v, list) else next(ends) for v in carried), *collected)
-
-
-def _appended(value: Any) -> Any:
-    if not isinstance(value, Growing) or len(value.added) != 1:
-        raise UnsupportedError("a traced loop must append one tensor a step to a sequence that it carries.")
-    return value.added[0]
-
-
-def _unrolled(length: Any, condition: Any, carried: Sequence[Any], body: Body) -> tuple[Any, ...]:
-    """Run the steps one after the other, which requires that their number is known, or each condition as it is computed."""
-    limit = _MAX_STEPS if length is None else int(length)
-    values = list(carried)
-    collected: list[list[Any]] = [[] for _ in range(_collects(body, carried))]
-    step, go_on = 0, True
+    Raises:
+        _DependsOnDataError: whether there is another step depends on the data, in a trace.
+    """
+    limit = _MAX_STEPS if steps is None else steps
+    go_on, values = start is not False, list(carried)
+    collected: list[list[Any]] = [[] for _ in range(len(body.graph.output) - 1 - len(carried))]
+    step = 0
     while go_on and step < limit:
         if step >= _MAX_STEPS:
             raise InvalidArgumentError(f"a Loop ran more than {_MAX_STEPS} steps.")
-        ends, *made = body(np.asarray(step, np.int64), np.asarray(True), *values)
-        if isinstance(ends, Tracer):
-            raise UnsupportedError("the condition of a Loop depends on the data, so its steps cannot be written out.")
-        go_on = bool(np.asarray(ends).reshape(-1)[0])
-        values = made[: len(carried)]
-        for rows, value in zip(collected, made[len(carried) :], strict=True):
+        made = body(np.asarray(step, np.int64), np.asarray(True), *values)
+        if isinstance(made[0], Tracer):
+            raise _DependsOnDataError
+        go_on, values = _flag(made[0]), made[1 : 1 + len(carried)]
+        for rows, value in zip(collected, made[1 + len(carried) :], strict=True):
             rows.append(value)
         step += 1
     return (*values, *(_stacked(rows, body.graph.output[1 + len(carried) + i]) for i, rows in enumerate(collected)))
 
 
-def _while(length: Any, condition: Any, carried: Sequence[Any], body: Body) -> tuple[Any, ...]:
-    """Run a loop whose end depends on the data."""
-    if _collects(body, carried) or any(isinstance(v, list) for v in carried):
-        raise UnsupportedError(
-            "the number of steps of a Loop depends on the data, so the size of what it collects is not known while the graph is traced."
-        )
-    first = ops.convert_to_tensor(np.asarray(True)) if condition is None else ops.reshape(condition, ())
-    limit = None if length is None else ops.reshape(ops.cast(ops.convert_to_tensor(length), "int64"), ())
-
-    def goes_on(number: Any, go_on: Any, *values: Any) -> Any:
-        return go_on if limit is None else ops.logical_and(go_on, ops.less(number, limit))
-
-    def step(number: Any, go_on: Any, *values: Any) -> Any:
-        made = body(number, go_on, *values)
-        again = ops.cast(ops.reshape(made[0], ()), "bool")
-        return (ops.add(number, np.asarray(1, np.int64)), again, *made[1:])
-
-    _, _, *last = ops.while_loop(goes_on, step, (np.asarray(0, np.int64), first, *carried))
-    return tuple(last)
-
-
-def _stacked(rows: list[Any], declared: Any, axis: int = 0) -> Any:
+def _stacked(rows: list[Any], declared: Any) -> Any:
     if rows:
-        return ops.stack(rows, axis=axis)
-    from ..element_types import NAMES_OF_TYPES
-
+        return ops.stack(_values(rows), axis=0)
     kind = declared.type.tensor_type
     sizes = [d.dim_value for d in kind.shape.dim]
     return ops.zeros((0, *sizes), dtype=NAMES_OF_TYPES.get(kind.elem_type, "float32"))
 
 
+def _by_scan(steps: Any, carried: Sequence[Any], body: Body) -> Any:
+    """Run a known number of steps as a scan. Sequences that it carries must be empty at first, and get one tensor in each step.
+
+    Raises:
+        _DependsOnDataError: whether there is another step depends on the data.
+    """
+    if any(isinstance(v, list) and v for v in carried):
+        raise UnsupportedError("a loop that carries a sequence which is not empty at first cannot be traced.")
+
+    def step(carry: Any, number: Any) -> Any:
+        given = iter(carry)
+        made = body(number, np.asarray(True), *(Growing() if isinstance(v, list) else next(given) for v in carried))
+        if isinstance(made[0], Tracer):
+            raise _DependsOnDataError
+        if not _flag(made[0]):
+            raise UnsupportedError("the body of a Loop always ends it after one step.")
+        made = _values(made[1:])
+        ends = list(zip(made, carried, strict=False))
+        grown = tuple(_appended(v) for v, first in ends if isinstance(first, list))
+        return tuple(v for v, first in ends if not isinstance(first, list)), (grown, tuple(made[len(carried) :]))
+
+    tensors = tuple(v for v in carried if not isinstance(v, list))
+    last, (grown, collected) = ops.scan(step, tensors, ops.arange(steps, dtype="int64"))
+    values, sequences = iter(last), iter(grown)
+    return (*(Stacked(next(sequences)) if isinstance(v, list) else next(values) for v in carried), *collected)
+
+
+def _appended(value: Any) -> Any:
+    if not isinstance(value, Growing) or len(value.added) != 1:
+        raise UnsupportedError("a traced loop must append one tensor in each step to a sequence that it carries.")
+    return value.added[0]
+
+
+def _by_masked_scan(steps: int, start: Any, carried: Sequence[Any], body: Body) -> Any:
+    """Run all steps as a scan, and keep the values of the last one for which the condition held."""
+
+    def step(carry: Any, number: Any) -> Any:
+        runs, count, *values = carry
+        made = _values(body(number, np.asarray(True), *values))
+        new, results = made[1 : 1 + len(carried)], made[1 + len(carried) :]
+        kept = [ops.where(runs, n, o) for n, o in zip(new, values, strict=True)]
+        goes_on = ops.logical_and(runs, ops.reshape(made[0], ()))
+        return (goes_on, ops.add(count, ops.cast(runs, "int64")), *kept), tuple(results)
+
+    first = ops.convert_to_tensor(True if start is None else start, "bool")
+    (_, count, *values), collected = ops.scan(
+        step, (first, np.asarray(0, np.int64), *carried), ops.arange(steps, dtype="int64")
+    )
+    if not collected:
+        return tuple(values)
+    done = measured_size(count, int, "Loop")
+    return (*values, *(rows[:done] for rows in collected))
+
+
+def _by_while(steps: Any, start: Any, carried: Sequence[Any], body: Body) -> Any:
+    """Run steps while the condition holds; nothing can be collected."""
+    if len(body.graph.output) - 1 > len(carried):
+        raise UnsupportedError(
+            "the number of steps of a Loop that collects results depends on the data and has no bound of "
+            f"{_MAX_MASKED} steps or less, so the shapes of the results are not known while the graph is traced."
+        )
+
+    def goes_on(number: Any, runs: Any, *values: Any) -> Any:
+        return runs if steps is None else ops.logical_and(runs, ops.less(number, steps))
+
+    def step(number: Any, runs: Any, *values: Any) -> Any:
+        made = _values(body(number, np.asarray(True), *values))
+        return ops.add(number, np.asarray(1, np.int64)), ops.reshape(ops.cast(made[0], "bool"), ()), *made[1:]
+
+    limit = steps if steps is None or isinstance(steps, (Tracer, Dim)) else np.asarray(steps, np.int64)
+    steps = limit if limit is None else ops.cast(ops.convert_to_tensor(limit), "int64")
+    first = ops.convert_to_tensor(True if start is None else start, "bool")
+    return tuple(ops.while_loop(goes_on, step, (np.asarray(0, np.int64), first, *carried))[2:])
+
+
+# ----- Scan -----
+
+
 @operator("Scan")
-def scan_batched(lengths: Any, *inputs: Any, body: Body, num_scan_inputs: int, directions: Any = None) -> Any:
-    """Run a graph over the steps of sequences, for each row of a batch (version 8)."""
+def scan_batched(lengths: Any = None, *inputs: Any, body: Body, num_scan_inputs: int, directions: Any = None) -> Any:
+    """Run a graph over the steps of sequences, for each row of a batch; results end with zeros (version 8)."""
     rows = shape_of(inputs[0])[0]
+    if isinstance(rows, Dim):
+        raise UnsupportedError("Scan of version 8 requires a batch of known size.")
     count = len(inputs) - num_scan_inputs
     made = []
     for row in range(rows):
-        steps = None if lengths is None else int(np.asarray(lengths)[row])
+        steps = None if lengths is None else int(np.asarray(lengths).reshape(-1)[row])
         given = [v[row] for v in inputs[:count]] + [v[row][:steps] for v in inputs[count:]]
-        made.append(scan(*given, body=body, num_scan_inputs=num_scan_inputs, scan_input_directions=directions))
+        results = scan(*given, body=body, num_scan_inputs=num_scan_inputs, scan_input_directions=directions)
+        longest = shape_of(inputs[count])[1]
+        made.append([*results[:count], *(_lengthened(r, longest) for r in results[count:])])
     return tuple(ops.stack([one[k] for one in made]) for k in range(len(made[0])))
+
+
+def _lengthened(rows: Any, length: Any) -> Any:
+    missing = length - shape_of(rows)[0]
+    if isinstance(missing, int) and missing == 0:
+        return rows
+    return ops.pad(rows, [(0, missing), *[(0, 0)] * (len(shape_of(rows)) - 1)])
 
 
 @operator("Scan", since=9)
@@ -184,13 +241,27 @@ def scan(
     moved = [ops.flip(s, axis=0) if d else s for s, d in zip(moved, backwards, strict=True)]
 
     def step(carry: Any, parts: Any) -> Any:
-        made = body(*carry, *parts)
+        made = _values(body(*carry, *parts))
         return tuple(made[:count]), tuple(made[count:])
 
-    states, collected = ops.scan(step, tuple(states), tuple(moved))
+    try:
+        states, collected = ops.scan(step, tuple(states), tuple(moved))
+    except GraphKitError:
+        if current_trace() is not None:
+            raise
+        states, collected = _on_arrays(step, states, moved)  # the body needs the numbers
     finished = []
     for i, value in enumerate(collected):
         value = ops.flip(value, axis=0) if (scan_output_directions or (0,) * outputs)[i] else value
         axis = (scan_output_axes or (0,) * outputs)[i]
         finished.append(ops.moveaxis(value, 0, axis) if axis else value)
     return (*states, *finished)
+
+
+def _on_arrays(step: Any, states: Sequence[Any], sequences: Sequence[Any]) -> tuple[Any, list[Any]]:
+    rows = []
+    carry: Any = tuple(states)
+    for number in range(len(sequences[0])):
+        carry, made = step(carry, tuple(s[number] for s in sequences))
+        rows.append(made)
+    return carry, [ops.stack(list(column)) for column in zip(*rows, strict=True)]

@@ -13,7 +13,7 @@ from graphkit.core.errors import UnsupportedError
 from graphkit.ops._convert import dtype_name, tensor
 
 from ..element_types import NAMES_OF_TYPES
-from .table import MICROSOFT, operator
+from .table import operator
 
 _UNARY: dict[str, Callable[[Any], Any]] = {
     "Abs": ops.absolute, "Acos": ops.arccos, "Acosh": ops.arccosh, "Asin": ops.arcsin, "Asinh": ops.arcsinh, "Atan": ops.arctan,
@@ -213,7 +213,6 @@ def hard_sigmoid(x: Any, *, alpha: float = 0.2, beta: float = 0.5, consumed_inpu
 
 
 @operator("Gelu", since=20)
-@operator("Gelu", domain=MICROSOFT)
 def gelu(x: Any, *, approximate: str = "none") -> Any:
     """Source: ONNX Gelu."""
     return ops.gelu(x, approximate=approximate == "tanh")

@@ -259,25 +259,55 @@ def gru(
     )  # fmt: skip
 
 
+def _lstm_step(
+    into: Function,
+    through: Function,
+    bias: Any,
+    functions: Sequence[Function],
+    limit: Function,
+    peepholes: Any,
+    input_forget: int,
+) -> Callable[..., tuple[Any, ...]]:
+    """Return the step of an LSTM.
+
+    Args:
+        into: from an input to its part of the gates.
+        through: from a state to its part of the gates.
+        bias: the sum of both biases.
+        functions: the activations of gates, candidates and outputs.
+        limit: what is applied before the activations.
+        peepholes: the weights of the memory in the gates (input, output, forget), or None.
+        input_forget: whether the forget gate is 1 - the input gate.
+    """
+    f, g, h_ = functions
+    pi, po, pf = (None, None, None) if peepholes is None else _cut(peepholes, 3)
+
+    def seen(gate: Any, weight: Any, c: Any) -> Any:
+        return gate if weight is None else ops.add(gate, ops.multiply(weight, c))
+
+    def step(x: Any, h: Any, c: Any) -> tuple[Any, ...]:
+        i, o, forget, new = _cut(ops.add(ops.add(into(x), through(h)), bias), 4)
+        i = f(limit(seen(i, pi, c)))
+        keep = ops.subtract(scalar(1.0, i), i) if input_forget else f(limit(seen(forget, pf, c)))
+        c = ops.add(ops.multiply(keep, c), ops.multiply(i, g(limit(new))))
+        return ops.multiply(f(limit(seen(o, po, c))), h_(c)), c
+
+    return step
+
+
 def _lstm_cell(input_forget: int) -> Callable[..., Any]:
     def cell(
         w: Any, r: Any, wb: Any, rb: Any, units: int, functions: Sequence[Function], limit: Function, peepholes: Any
     ) -> Any:
-        f, g, h_ = functions
-        pi, po, pf = (None, None, None) if peepholes is None else _cut(peepholes, 3)
-
-        def seen(gate: Any, weight: Any, c: Any) -> Any:
-            return gate if weight is None else ops.add(gate, ops.multiply(weight, c))
-
-        def step(x: Any, h: Any, c: Any) -> tuple[Any, ...]:
-            gates = ops.add(ops.add(ops.matmul(x, w), ops.matmul(h, r)), ops.add(wb, rb))
-            i, o, forget, new = _cut(gates, 4)
-            i = f(limit(seen(i, pi, c)))
-            keep = ops.subtract(scalar(1.0, i), i) if input_forget else f(limit(seen(forget, pf, c)))
-            c = ops.add(ops.multiply(keep, c), ops.multiply(i, g(limit(new))))
-            return ops.multiply(f(limit(seen(o, po, c))), h_(c)), c
-
-        return step
+        return _lstm_step(
+            lambda x: ops.matmul(x, w),
+            lambda h: ops.matmul(h, r),
+            ops.add(wb, rb),
+            functions,
+            limit,
+            peepholes,
+            input_forget,
+        )
 
     return cell
 
@@ -294,3 +324,45 @@ def lstm(
         activations=activations, activation_alpha=activation_alpha, activation_beta=activation_beta, clip=clip, direction=direction,
         hidden_size=hidden_size, layout=layout, extra=[p], whole=None if input_forget else _lstm_whole,
     )  # fmt: skip
+
+
+def lstm_with(
+    products: Callable[[int], tuple[Function, Function]], x: Any, r: Any, b: Any, sequence_lens: Any, initial_h: Any, initial_c: Any,
+    p: Any, *, input_forget: int, **settings: Any,
+) -> Any:  # fmt: skip
+    """Compute an LSTM whose matrices are multiplied in another way.
+
+    Args:
+        products: from the direction to the products with all inputs (time, batch, features), and with a state.
+        x: the inputs (time, batch, features).
+        r: any array whose last axis has as many elements as the gates: 4 * units.
+        b: the biases, as in LSTM.
+        sequence_lens: the number of steps of each sample, or None.
+        initial_h: the first states, or None.
+        initial_c: the first memories, or None.
+        p: the peepholes, or None.
+        input_forget: whether the forget gate is 1 - the input gate.
+        **settings: the other attributes of LSTM.
+    """
+    outputs = []
+    directions = 2 if settings["direction"] == "bidirectional" else 1
+    units = settings["hidden_size"] or shape_of(r)[-1] // 4
+    names = settings.pop("activations") or ["Sigmoid", "Tanh", "Tanh"] * directions
+    functions = _functions(names, settings["activation_alpha"], settings["activation_beta"])
+    clip = settings["clip"]
+    limit: Function = (lambda v: v) if clip is None else (lambda v: ops.clip(v, -clip, clip))
+    for d in range(directions):
+        into, through = products(d)
+        bias = (
+            ops.zeros((4 * units,), dtype=dtype_name(x)) if b is None else ops.add(b[d][: 4 * units], b[d][4 * units :])
+        )
+        given = [
+            ops.zeros((shape_of(x)[1], units), dtype=dtype_name(x)) if s is None else s[d]
+            for s in (initial_h, initial_c)
+        ]
+        step = _lstm_step(
+            lambda v: v, through, bias, functions[3 * d : 3 * d + 3], limit, None if p is None else p[d], input_forget
+        )
+        outputs.append(_over_time(step, into(x), given, sequence_lens, settings["direction"] == "reverse" or d == 1))
+    y = ops.stack([made for made, _ in outputs], axis=1)
+    return (y, *(ops.stack([last[k] for _, last in outputs]) for k in range(2)))

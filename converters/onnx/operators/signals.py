@@ -18,16 +18,16 @@ from .table import operator
 @operator("DFT")
 def dft_attribute(x: Any, dft_length: Any = None, *, axis: int = 1, inverse: int = 0, onesided: int = 0) -> Any:
     """Compute the discrete Fourier transform; the axis is an attribute."""
-    return _dft(x, dft_length, axis, inverse, onesided)
+    return dft_along(x, dft_length, axis, inverse, onesided)
 
 
 @operator("DFT", since=20)
 def dft(x: Any, dft_length: Any = None, axis: Any = None, *, inverse: int = 0, onesided: int = 0) -> Any:
     """Compute the discrete Fourier transform along an axis of (..., 1) real or (..., 2) complex signals."""
-    return _dft(x, dft_length, -2 if axis is None else ints(axis, "axis")[0], inverse, onesided)
+    return dft_along(x, dft_length, -2 if axis is None else ints(axis, "axis")[0], inverse, onesided)
 
 
-def _dft(x: Any, dft_length: Any, axis: int, inverse: int, onesided: int) -> Any:
+def dft_along(x: Any, dft_length: Any, axis: int, inverse: int, onesided: int) -> Any:
     """Multiply by the matrix of the transform, which has a gradient and any length."""
     rank = len(shape_of(x))
     axis %= rank
@@ -91,7 +91,7 @@ def stft(signal: Any, frame_step: Any, window: Any = None, frame_length: Any = N
     frames = ops.take(signal, places, axis=1)
     if window is not None:
         frames = ops.multiply(frames, ops.reshape(window, (1, 1, -1, 1)))
-    return _dft(frames, None, 2, 0, onesided)
+    return dft_along(frames, None, 2, 0, onesided)
 
 
 @operator("MelWeightMatrix")

@@ -8,13 +8,14 @@ arrays, tracers or symbolic tensors, lists of these for sequences, and None for 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, wraps
+from inspect import signature
 from typing import Any, NamedTuple
 
 import onnx
 from onnx import defs
 
-from graphkit.core.errors import UnsupportedError
+from graphkit.core.errors import GraphKitError, SerializationError, UnsupportedError
 from graphkit.core.registry import did_you_mean
 
 ML = "ai.onnx.ml"
@@ -70,11 +71,59 @@ def operator(
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
         for name in names:
             versions = OPERATORS.setdefault((domain, name), [])
-            versions.append(Version(since, function, takes_node))
+            versions.append(Version(since, checked(function, takes_node), takes_node))
             versions.sort(key=lambda version: version.since)
         return function
 
     return add
+
+
+_FAILURES = (TypeError, ValueError, IndexError, KeyError, AttributeError, ArithmeticError)
+
+
+def checked(function: Callable[..., Any], takes_node: bool) -> Callable[..., Any]:
+    """Return the function with typed errors for inputs and attributes that it does not expect.
+
+    Args:
+        function: the function of an operator.
+        takes_node: whether its first argument is the `NodeCall`.
+    """
+    parameters = signature(function).parameters.values()
+    places = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    least = sum(p.default is p.empty for p in places)
+    most = 1 << 30 if any(p.kind is p.VAR_POSITIONAL for p in parameters) else len(places)
+    names = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
+    required = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
+
+    @wraps(function)
+    def call(*inputs: Any, **attributes: Any) -> Any:
+        if not least <= len(inputs) <= most:
+            raise SerializationError(
+                f"expects {least - takes_node} to {most - takes_node} inputs, got {len(inputs) - takes_node}."
+            )
+        if not takes_any and not names.issuperset(attributes):
+            unknown = sorted(attributes.keys() - names)
+            raise UnsupportedError(f"the attribute {unknown[0]!r} is unknown.{did_you_mean(unknown[0], names)}")
+        for name in required:
+            if attributes.get(name) is None:
+                raise SerializationError(f"the attribute {name!r} is missing.")
+        try:
+            return function(*inputs, **attributes)
+        except GraphKitError:
+            raise
+        except _FAILURES as error:
+            given = ", ".join(_described(value) for value in inputs[takes_node:])
+            raise SerializationError(f"cannot be computed from the inputs {given}: {error}") from error
+
+    return call
+
+
+def _described(value: Any) -> str:
+    if value is None:
+        return "none"
+    sizes = getattr(value, "shape", None)
+    return f"{value.dtype} {tuple(sizes)}" if sizes is not None else type(value).__name__
 
 
 def find(domain: str, name: str, opset: int) -> Version:

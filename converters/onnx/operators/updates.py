@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from inspect import Parameter, Signature, signature
 from typing import Any
 
 from graphkit import ops
@@ -19,7 +19,6 @@ def _update(name: str, states: int) -> Callable[[Rule], Rule]:
     """Register the update of one tensor `(rate, count, tensor, gradient, *states, **attributes)` as that of several."""
 
     def register(rule: Rule) -> Rule:
-        @wraps(rule)
         def call(rate: Any, count: Any, *values: Any, **attributes: Any) -> Any:
             tensors, rest = divmod(len(values), states + 2)
             if rest:
@@ -29,6 +28,10 @@ def _update(name: str, states: int) -> Callable[[Rule], Rule]:
             made = [rule(rate, count, *values[i::tensors], **attributes) for i in range(tensors)]
             return tuple(one[k] for k in range(states + 1) for one in made)
 
+        parameters = list(signature(rule).parameters.values())
+        attributes = [p for p in parameters if p.kind is p.KEYWORD_ONLY]
+        several = Parameter("values", Parameter.VAR_POSITIONAL)
+        call.__signature__ = Signature([*parameters[:2], several, *attributes])  # type: ignore[attr-defined]
         operator(name, domain=TRAINING)(call)
         return rule
 

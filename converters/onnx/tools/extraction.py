@@ -11,7 +11,7 @@ from graphkit.core.errors import GraphError, InvalidArgumentError, UnknownSizeEr
 
 from ..files import read_structure
 from . import messages
-from .inference import InferenceFailure, inferred, skeleton
+from .inference import InferenceError, inferred, skeleton
 from .naming import resolve
 from .writing import write_changed
 
@@ -157,7 +157,7 @@ def _types(message: onnx.ModelProto, names: Sequence[str]) -> dict[str, onnx.Val
     if any(name not in known or messages.sizes_of(known[name].type) is None for name in names):
         try:
             found = messages.values_with_types(inferred(skeleton(message)).graph)
-        except InferenceFailure as error:
+        except InferenceError as error:
             raise UnknownSizeError(f"The types of the tensors at the cuts cannot be inferred: {error}") from None
         known.update({n: v for n, v in found.items() if n not in known or messages.sizes_of(known[n].type) is None})
     lacking = [name for name in names if name not in known or not known[name].HasField("type")]

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import onnx
 
-from .inference import InferenceFailure, forget_sizes, inferred, set_sizes, skeleton
+from .inference import InferenceError, forget_sizes, inferred, set_sizes, skeleton
 from .messages import DOMAINS, fed_inputs, shown_operator, sizes_of, values_with_types
 
 Shape: TypeAlias = "tuple[int, ...]"
@@ -25,12 +25,12 @@ class Flops(NamedTuple):
     """The floating-point operations of a graph.
 
     Attributes:
-        count: their number, without those of operators in `not_counted`.
+        total: their number, without those of operators in `not_counted`.
         sizes: the sizes that were assumed, by the name of the axis or "input[axis]" where it has none.
         not_counted: how many nodes of each operator were left out, because the sizes of their tensors are not known.
     """
 
-    count: int
+    total: int
     sizes: dict[str, int]
     not_counted: dict[str, int]
 
@@ -43,7 +43,7 @@ def flops(message: onnx.ModelProto, sizes: Mapping[str, int] | None = None) -> F
         sizes: sizes of axes by name; the others are taken as 1.
 
     Raises:
-        InferenceFailure: the sizes contradict each other.
+        InferenceError: the sizes contradict each other.
     """
     made = skeleton(message)
     if made.functions:
@@ -71,7 +71,7 @@ def _inlined(message: onnx.ModelProto) -> onnx.ModelProto:
     try:
         return inliner.inline_local_functions(message)
     except Exception as error:
-        raise InferenceFailure(" ".join(str(error).split())) from error
+        raise InferenceError(" ".join(str(error).split())) from error
 
 
 def _size(name: str, axis: int, size: Any, given: Mapping[str, int], taken: dict[str, int]) -> int:
@@ -90,9 +90,9 @@ def _of_node(node: onnx.NodeProto, known: Mapping[str, list[Any] | None]) -> int
     read = [_ints(known.get(name)) if name else None for name in node.input]
     if domain != "" or node.op_type in _UNKNOWN or None in made:
         return None
-    rule = _RULES.get(node.op_type, _each_output)
+    rule: Count = _RULES.get(node.op_type, _each_output)
     try:
-        return rule(node, read, made)  # type: ignore[arg-type]
+        return int(rule(node, read, made))  # type: ignore[arg-type]
     except (TypeError, IndexError, ValueError):  # an input whose sizes are not known, or an invalid node
         return None
 
@@ -108,22 +108,22 @@ def _attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:
 
 
 def _each_output(node: onnx.NodeProto, read: Sequence[Any], made: Sequence[Shape]) -> int:
-    return prod(made[0])
+    return int(prod(made[0]))
 
 
 def _each_input(node: onnx.NodeProto, read: Sequence[Any], made: Sequence[Shape]) -> int:
-    return prod(read[0])
+    return int(prod(read[0]))
 
 
 def _pooling(node: onnx.NodeProto, read: Sequence[Any], made: Sequence[Shape]) -> int:
-    return prod(made[0]) * prod(_attribute(node, "kernel_shape", ()))
+    return prod(made[0]) * int(prod(_attribute(node, "kernel_shape", ())))
 
 
 def _convolution(kernel: int, transposed: bool = False) -> Count:
     def count(node: onnx.NodeProto, read: Sequence[Any], made: Sequence[Shape]) -> int:
         has_bias = node.op_type in ("Conv", "ConvTranspose") and len(read) > 2 and read[2] is not None
         bias = prod(made[0]) if has_bias else 0
-        return 2 * prod(read[0] if transposed else made[0]) * prod(read[kernel][1:]) + bias
+        return 2 * int(prod(read[0] if transposed else made[0]) * prod(read[kernel][1:])) + bias
 
     return count
 
@@ -137,7 +137,8 @@ def _product(second: int) -> Count:
 
 def _gemm(node: onnx.NodeProto, read: Sequence[Any], made: Sequence[Shape]) -> int:
     inner = read[0][0] if _attribute(node, "transA", 0) else read[0][1]
-    return 2 * prod(made[0]) * int(inner) + (prod(made[0]) if len(read) > 2 and read[2] is not None else 0)
+    bias = prod(made[0]) if len(read) > 2 and read[2] is not None else 0
+    return 2 * prod(made[0]) * int(inner) + bias
 
 
 def _einsum(node: onnx.NodeProto, read: Sequence[Any], made: Sequence[Shape]) -> int:
@@ -148,26 +149,31 @@ def _einsum(node: onnx.NodeProto, read: Sequence[Any], made: Sequence[Shape]) ->
     sizes = {
         label: size for term, shape in zip(terms, read, strict=True) for label, size in zip(term, shape, strict=True)
     }
-    return max(len(terms), 1) * prod(sizes.values())
+    return max(len(terms), 1) * int(prod(sizes.values()))
 
 
 def _recurrent(node: onnx.NodeProto, read: Sequence[Any], made: Sequence[Shape]) -> int:
     steps, batch = read[0][:2]
-    return 2 * int(steps) * int(batch) * (prod(read[1]) + prod(read[2]))
+    return 2 * int(steps) * int(batch) * int(prod(read[1]) + prod(read[2]))
 
 
 def _attention(node: onnx.NodeProto, read: Sequence[Any], made: Sequence[Shape]) -> int:
     keys = read[1][-2] + (read[4][-2] if len(read) > 4 and read[4] is not None else 0)
-    return 2 * int(keys) * (prod(read[0]) + prod(made[0]))
+    return 2 * int(keys) * int(prod(read[0]) + prod(made[0]))
 
 
-_FREE = frozenset(
-    ["Cast", "CastLike", "Compress", "Concat", "ConcatFromSequence", "Constant", "ConstantOfShape", "DepthToSpace", "Expand", "EyeLike", "Flatten", "Gather", "GatherElements", "GatherND", "Identity", "NonZero", "OneHot", "Optional", "OptionalGetElement", "OptionalHasElement", "Pad", "Range", "Reshape", "ReverseSequence", "ScatterElements", "ScatterND", "SequenceAt", "SequenceConstruct", "SequenceEmpty", "SequenceErase", "SequenceInsert", "SequenceLength", "Shape", "Size", "Slice", "SpaceToDepth", "Split", "SplitToSequence", "Squeeze", "Tile", "Transpose", "Trilu", "Unsqueeze", "Where", "StringNormalizer", "BitCast", "CenterCropPad", "Col2Im"]
+_MOVING = (
+    "Cast CastLike Compress Concat ConcatFromSequence Constant ConstantOfShape DepthToSpace Expand EyeLike Flatten Gather GatherElements "
+    "GatherND Identity NonZero OneHot Optional OptionalGetElement OptionalHasElement Pad Range Reshape ReverseSequence ScatterElements "
+    "ScatterND SequenceAt SequenceConstruct SequenceEmpty SequenceErase SequenceInsert SequenceLength Shape Size Slice SpaceToDepth Split "
+    "SplitToSequence Squeeze Tile Transpose Trilu Unsqueeze Where StringNormalizer BitCast CenterCropPad Col2Im Dropout"
 )
 # How often their subgraphs run is not known, or how much they compute depends on the values.
-_UNKNOWN = frozenset(
-    ["If", "Loop", "Scan", "SequenceMap", "DFT", "STFT", "Det", "DeformConv", "GridSample", "MaxRoiPool", "NonMaxSuppression", "Resize", "RoiAlign", "TfIdfVectorizer", "Unique", "Upsample"]
+_NOT_KNOWN = (
+    "If Loop Scan SequenceMap DFT STFT Det DeformConv GridSample MaxRoiPool NonMaxSuppression Resize RoiAlign TfIdfVectorizer Unique "
+    "Upsample"
 )
+_FREE, _UNKNOWN = frozenset(_MOVING.split()), frozenset(_NOT_KNOWN.split())
 _REDUCTIONS = (
     "ReduceSum ReduceMean ReduceMax ReduceMin ReduceProd ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceSumSquare ArgMax ArgMin "
     "GlobalAveragePool GlobalMaxPool GlobalLpPool CumSum TopK"

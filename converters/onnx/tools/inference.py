@@ -14,7 +14,7 @@ from .messages import subgraphs
 _LARGE = 1 << 10  # bytes: larger tensors are no sizes, axes or repeats
 
 
-class InferenceFailure(Exception):
+class InferenceError(Exception):
     """onnx.shape_inference refuses a message; the text says why."""
 
 
@@ -101,12 +101,12 @@ def inferred(message: onnx.ModelProto, strict: bool = False) -> onnx.ModelProto:
         strict: whether a contradiction is a failure.
 
     Raises:
-        InferenceFailure: the message is invalid, or contradicts itself.
+        InferenceError: the message is invalid, or contradicts itself.
     """
     try:
         return shape_inference.infer_shapes(message, strict_mode=strict, data_prop=True)
     except Exception as error:  # InferenceError, and whatever protobuf says of malformed messages
-        raise InferenceFailure(first_fault(str(error))) from error
+        raise InferenceError(first_fault(str(error))) from error
 
 
 def first_fault(text: str) -> str:

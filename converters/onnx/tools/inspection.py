@@ -17,7 +17,7 @@ from ..files import external_tensors, read_structure
 from ..operators.table import find
 from . import messages
 from .flops import flops
-from .inference import InferenceFailure
+from .inference import InferenceError
 
 Report = dict[str, Any]
 
@@ -116,9 +116,9 @@ class Inspection:
     def _flops(self) -> Report:
         try:
             found = flops(self.message)
-        except InferenceFailure as error:
+        except InferenceError as error:
             return {"count": None, "problem": str(error)}
-        return {"count": found.count, "sizes": found.sizes, "not_counted": found.not_counted}
+        return {"count": found.total, "sizes": found.sizes, "not_counted": found.not_counted}
 
     def _operators(self) -> Report:
         counted: dict[str, Counter[str]] = {}

@@ -96,7 +96,7 @@ def names_read(node: onnx.NodeProto, depth: int = 0) -> set[str]:
 def type_name(element_type: int) -> str:
     """Return the name of an element type: "float32", "int4", ...; "type 99" for one that the onnx package does not know."""
     try:
-        name = onnx.TensorProto.DataType.Name(element_type)
+        name = str(onnx.TensorProto.DataType.Name(element_type))
     except ValueError:
         return f"type {element_type}"
     return _NAMES.get(name, name.lower())
@@ -129,7 +129,7 @@ def size_in_bytes(tensor: onnx.TensorProto) -> int:
     """Return the size of a tensor's data as its type and sizes imply it; that of strings is the sum of their lengths."""
     if tensor.data_type == onnx.TensorProto.STRING:
         return sum(map(len, tensor.string_data))
-    return -(-prod(tensor.dims) * (bits_of(tensor.data_type) or 0) // 8)
+    return -(-int(prod(tensor.dims)) * (bits_of(tensor.data_type) or 0) // 8)
 
 
 def sizes_of(type_: onnx.TypeProto) -> list[Any] | None:

@@ -18,7 +18,7 @@ from graphkit.core.registry import did_you_mean
 
 from ..files import read_structure
 from . import messages
-from .inference import InferenceFailure, forget_sizes, inferred, set_sizes, skeleton
+from .inference import InferenceError, forget_sizes, inferred, set_sizes, skeleton
 from .writing import write_changed
 
 Sizes: TypeAlias = "Sequence[int | str | None]"
@@ -139,7 +139,7 @@ def _known(made: onnx.ModelProto) -> Known:
     """Return the sizes of all tensors as far as they can be inferred; none if the message contradicts itself."""
     try:
         found = inferred(made)
-    except InferenceFailure:
+    except InferenceError:
         return {}
     return {name: messages.sizes_of(v.type) for name, v in messages.values_with_types(found.graph).items()}
 
@@ -166,7 +166,7 @@ def _probed(message: onnx.ModelProto, shapes: Mapping[str, Sizes], numbers: Mapp
     _check_fixed(message.graph, before, known, ", ".join(f"{name}={number}" for name, number in numbers.items()))
     try:
         inferred(made, strict=True)
-    except InferenceFailure as error:
+    except InferenceError as error:
         if not _fails_unchanged(message):
             shown = ", ".join(f"{name}=({', '.join(map(str, sizes))})" for name, sizes in shapes.items())
             raise ShapeError(f"The graph does not work with {shown}: {error}") from None
@@ -179,7 +179,7 @@ def _fails_unchanged(message: onnx.ModelProto) -> bool:
     forget_sizes(made.graph)
     try:
         inferred(made, strict=True)
-    except InferenceFailure:
+    except InferenceError:
         return True
     return False
 

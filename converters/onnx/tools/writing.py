@@ -62,10 +62,9 @@ def _is_external(tensor: onnx.TensorProto) -> bool:
 
 
 def _header(tensor: onnx.TensorProto) -> onnx.TensorProto:
-    made = onnx.TensorProto(
+    return onnx.TensorProto(
         name=tensor.name, data_type=tensor.data_type, dims=tensor.dims, doc_string=tensor.doc_string
     )
-    return made
 
 
 def _mapped(tensor: onnx.TensorProto, source: Path) -> Any:

@@ -54,6 +54,7 @@ def by_onnxruntime(model: onnx.ModelProto, feeds: Mapping[str, Any]) -> list[Any
     """Return the outputs that onnxruntime computes, without its optimizations."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
+    options.intra_op_num_threads = 1  # an LSTM quantizes the states of samples apart where threads share them
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
     made: list[Any] = session.run(None, dict(feeds))

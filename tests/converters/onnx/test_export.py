@@ -40,7 +40,7 @@ def shapes(values: Any) -> dict[str, list[Any]]:
 def test_nodes_and_initializers_bear_the_names_of_layer_and_weights() -> None:
     kernel, bias = weight("encoder/dense/kernel", 3, 4), weight("encoder/dense/bias", 4)
     graph = program_to_onnx(trace(lambda x: dense(x, kernel, bias), spec("b", 3)), ["x"], ["dense"]).graph
-    assert [n.name for n in graph.node] == ["encoder/dense/MatMul", "encoder/dense/Add"]
+    assert [n.name for n in graph.node] == ["encoder/dense/Gemm"]
     assert [t.name for t in graph.initializer] == ["encoder/dense/kernel", "encoder/dense/bias"]
 
 
@@ -120,7 +120,7 @@ def test_state_that_the_program_changes_becomes_input_and_output() -> None:
     assert made["count:updated"].tolist() == [7, 7, 7]
 
 
-@pytest.mark.parametrize("opset", range(17, 24))
+@pytest.mark.parametrize("opset", range(13, 29))
 def test_the_file_says_its_opset_and_a_fitting_ir_version(opset: int) -> None:
     message = program_to_onnx(trace(ops.exp, spec("b", 3)), opset=opset)
     check_model(message)
@@ -128,9 +128,9 @@ def test_the_file_says_its_opset_and_a_fitting_ir_version(opset: int) -> None:
     assert message.ir_version == onnx.helper.find_min_ir_version_for(message.opset_import)
 
 
-@pytest.mark.parametrize("opset", [16, 24, "21", None])
+@pytest.mark.parametrize("opset", [12, 29, "21", None])
 def test_an_opset_that_is_not_known_is_refused(opset: Any) -> None:
-    with pytest.raises(InvalidArgumentError, match="opset must be an integer from 17 to 23, got"):
+    with pytest.raises(InvalidArgumentError, match="opset must be an integer from 13 to 28, got"):
         program_to_onnx(trace(ops.exp, spec("b", 3)), opset=opset)
 
 

@@ -73,7 +73,7 @@ def test_the_text_holds_all_of_it(tmp_path: Path) -> None:
         "  producer        by hand", "  IR version      8", "  opsets          ai.onnx 18", "  inputs          x: float32 (N, 3, 8, 8)",
         "  outputs         flat: float32 (N, 384)", "  parameters      168", "  bytes           688",
         "    168 float32 in 2 tensors, 672 bytes", f"  FLOPs           {2 * 384 * 27 + 384:,} for N=1", "  ai.onnx: 2 nodes",
-        "       1 Conv", "    1 weight of type int64: sizes",
+        "       1 Conv", "    1 initializer of type int64: sizes",
     ):  # fmt: skip
         assert line in text.splitlines(), text
 
@@ -124,7 +124,7 @@ def test_operations_of_functions_are_counted_at_each_call() -> None:
 
 
 def test_the_size_of_a_free_axis_can_be_given() -> None:
-    assert flops(small(), {"N": 10}).count == 10 * flops(small()).count
+    assert flops(small(), {"N": 10}).total == 10 * flops(small()).total
 
 
 def test_loops_and_unknown_operators_are_named_not_guessed(tmp_path: Path) -> None:

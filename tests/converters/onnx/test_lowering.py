@@ -13,13 +13,25 @@ import pytest
 from graphkit import ops
 from graphkit.converters.onnx import program_to_onnx
 from graphkit.converters.onnx.driver import load_lowerings
-from graphkit.converters.onnx.registry import LOWERINGS, Entry, Limitation, Lowering, limitation, lowering
-from graphkit.core.errors import ExportError, NameConflictError
+from graphkit.converters.onnx.export import _written
+from graphkit.converters.onnx.files import check_model
+from graphkit.converters.onnx.registry import (
+    LOWERINGS,
+    Entry,
+    Limitation,
+    Lowering,
+    Target,
+    check_operator,
+    limitation,
+    lowering,
+)
+from graphkit.core.errors import ExportError, NameConflictError, OpsetError
 from graphkit.ir.primitive import PRIMITIVES
 from graphkit.ir.simplify import simplify
-from graphkit.ir.spec import spec
+from graphkit.ir.spec import TensorSpec, spec
 from graphkit.ir.tracing import trace
 from tests.converters.onnx.comparing import differences, engine_answers, parity, run_onnx
+from tests.ops.cases import CASES
 from tests.ops.walk import primitives_of
 
 
@@ -67,8 +79,74 @@ def test_the_highest_version_that_is_old_enough_is_taken() -> None:
 
 def test_the_largest_at_a_position_wants_opset_18() -> None:
     program = trace(lambda x, u: ops.scatter_update(x, np.array([[0]]), u, reduction="max"), spec(2, 3), spec(1, 3))
-    with pytest.raises(ExportError, match="'max' since opset 18, got opset 17"):
+    with pytest.raises(OpsetError, match="'max' since opset 18, got opset 17") as raised:
         program_to_onnx(program, opset=17)
+    assert raised.value.lowest == 18
+
+
+def test_the_lowest_opset_that_works_is_named_where_several_operators_are_too_new() -> None:
+    program = trace(
+        lambda x, u: ops.bitwise_or(ops.cast(ops.scatter_update(x, np.array([[0]]), u, reduction="add"), "int32"), 3),
+        spec(2, 3),
+        spec(1, 3),
+    )
+    with pytest.raises(OpsetError, match=r"since opset 16, got opset 13.* require opset 18, the lowest") as raised:
+        program_to_onnx(program, opset=13)
+    assert raised.value.lowest == 18
+
+
+def test_an_operator_that_an_opset_lacks_is_refused_by_its_schema() -> None:
+    check_operator("Shape", ["start"], 15)
+    with pytest.raises(OpsetError, match="Shape has start since opset 15, got opset 14"):
+        check_operator("Shape", ["start"], 14)
+    with pytest.raises(OpsetError, match="ONNX has Swish since opset 24, got opset 23"):
+        check_operator("Swish", [], 23)
+    with pytest.raises(ExportError, match="ONNX has Wiggle in no opset"):
+        check_operator("Wiggle", [], 23)
+
+
+STANDARD = [
+    ("layer_normalization", 17, "LayerNormalization"), ("gelu", 20, "Gelu"), ("mish", 18, "Mish"), ("hard_silu", 14, "HardSwish"),
+    ("group_normalization", 21, "GroupNormalization"), ("rms_normalization", 23, "RMSNormalization"),
+    ("attention", 23, "Attention"), ("silu", 24, "Swish"), ("cumprod", 26, "CumProd"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "since", "operator"), STANDARD)
+def test_operators_of_the_standard_are_written_where_the_opset_has_them(name: str, since: int, operator: str) -> None:
+    row = next(m for m in CASES if m.primitive == name and m.params.get("axis", 1) == 1)
+    specs = [TensorSpec.of(a) for a in row.arrays("float32")]
+    program = trace(lambda *xs: PRIMITIVES[name].bind(*xs, **row.params), *specs)
+
+    def written(opset: int) -> Any:
+        document, _ = _written(program, None, None, Target(opset, standard=True), "g")
+        return document.whole()
+
+    message = written(since)
+    check_model(message)
+    assert operator in [n.op_type for n in message.graph.node]
+    assert operator not in [n.op_type for n in written(since - 1).graph.node]
+    arrays = row.arrays("float32")
+    want = engine_answers(program, arrays, [o.name for o in message.graph.output])
+    assert differences(run_onnx(message, arrays), want) == []
+
+
+def test_operators_that_onnxruntime_has_no_kernel_for_are_not_written_by_default() -> None:
+    silu = trace(lambda x: PRIMITIVES["silu"].bind(x), spec("b", 3))
+    assert [n.op_type for n in program_to_onnx(silu, opset=24).graph.node] == ["Sigmoid", "Mul"]
+
+
+@pytest.mark.parametrize("opset", [23, 24, 25])
+@pytest.mark.parametrize("shape", [(5,), (1, 5), (3, 1), (2, 1, 1, 5), (1, 1, 1, 5), (2, 4, 1, 5), (4, 3, 5)], ids=str)
+def test_masks_of_attention_are_broadcast(shape: tuple[int, ...], opset: int) -> None:
+    random = np.random.default_rng(0)
+    query, key, value = (random.standard_normal((2, n, 4, 8)).astype("float32") for n in (3, 5, 5))
+    mask = random.random(shape) < 0.5
+    program = trace(
+        lambda q, k, v, m: ops.dot_product_attention(q, k, v, mask=m),
+        *(TensorSpec.of(a) for a in (query, key, value, mask)),
+    )
+    assert parity(program, [query, key, value, mask], opset) == []
 
 
 def test_gelu_is_one_node_from_opset_20_on() -> None:
@@ -93,7 +171,7 @@ def test_what_cannot_be_said_names_primitive_and_layer() -> None:
 
 def test_a_second_lowering_of_one_primitive_is_refused() -> None:
     all_primitives()
-    with pytest.raises(NameConflictError, match="'exp' already has a lowering since opset 17"):
+    with pytest.raises(NameConflictError, match="'exp' already has a lowering since opset 13"):
         lowering("exp")(lambda b, x: x)
 
 

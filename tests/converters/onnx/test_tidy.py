@@ -10,8 +10,11 @@ import onnxruntime
 import pytest
 
 from graphkit import Input, Model, layers, ops
-from graphkit.converters.onnx import model_to_onnx
+from graphkit.converters.onnx import model_to_onnx, program_to_onnx
+from graphkit.ir.spec import spec
+from graphkit.ir.tracing import trace
 from graphkit.runtime import Predictor
+from tests.converters.onnx.comparing import parity
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.normal(size=(2, 9, 9, 3)).astype("float32")
@@ -85,7 +88,7 @@ def test_axes_that_a_reshape_brings_back_are_kept() -> None:
 
     nodes, _ = exported(squeeze_and_excite)
     assert "Reshape" not in nodes
-    assert nodes.count("ReduceMean") == 1
+    assert nodes.count("GlobalAveragePool") == 1
 
 
 def test_a_reduction_that_is_read_elsewhere_stays() -> None:
@@ -138,3 +141,12 @@ def test_any_of_no_elements_is_false(tmp_path: Path) -> None:
     session = onnxruntime.InferenceSession(tmp_path / "m.onnx", providers=["CPUExecutionProvider"])
 
     assert session.run(None, {"x": np.zeros((2, 0), "float32")})[0].tolist() == [False, False]
+
+
+@pytest.mark.parametrize(("op", "operator"), [(ops.mean, "GlobalAveragePool"), (ops.max, "GlobalMaxPool")])
+@pytest.mark.parametrize("keepdims", [True, False])
+def test_a_reduction_over_an_image_is_a_global_pooling(op: Any, operator: str, keepdims: bool) -> None:
+    program = trace(lambda x: op(x, axis=(2, 3), keepdims=keepdims), spec("b", 3, "h", "w"))
+    nodes = [n.op_type for n in program_to_onnx(program).graph.node]
+    assert nodes == ([operator] if keepdims else [operator, "Squeeze"])
+    assert parity(program, [np.random.default_rng(0).standard_normal((2, 3, 4, 5)).astype("float32")]) == []

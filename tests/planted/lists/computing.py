@@ -83,7 +83,7 @@ DEFECTS = [
         ("leaky_relu: a slope above 1", "(np.maximum if negative_slope <= 1 else np.minimum)(x, out, out=out)", "np.maximum(x, out, out=out)"),
         ("elu: alpha is ignored", "    np.multiply(scratch, np.asarray(alpha, x.dtype), out=scratch)\n", ""),
         ("celu: alpha outside only", "expm1(true_divide(y, alpha)), alpha)", "expm1(y), alpha)"),
-        ("hard_sigmoid of Keras 2", "alpha=1 / 6, beta=0.5)", "alpha=0.2, beta=0.5)"),
+        ("hard_sigmoid of Keras 2", "as_float(x), alpha=1 / 6, beta=0.5)", "as_float(x), alpha=0.2, beta=0.5)"),
         ("silu: the gradient lacks its 1", "[multiply(g, multiply(s, add(multiply(x, subtract(1, s)), 1)))]", "[multiply(g, multiply(s, multiply(x, subtract(1, s))))]"),
         ("gelu: approximate and exact swapped in the gradient", "    curve = _gelu_curve(x, approximate)\n    half", "    curve = _gelu_curve(x, not approximate)\n    half"),
         ("gelu: the cubic of the gradient lacks its 3", "        np.multiply(u, one(3 * _GELU_CUBIC), out=u)\n", "        np.multiply(u, one(_GELU_CUBIC), out=u)\n"),

@@ -80,7 +80,7 @@ DEFECTS = [
         "converters/onnx/lowering/reduction.py",
         ("onnx: any is all", 'most = reduce(b, "ReduceMax",', 'most = reduce(b, "ReduceMin",'),
         ("onnx: any holds among no elements", 'return b.op("Greater", most, b.constant(np.asarray(0, np.int32)))', 'return b.cast(most, "bool")'),
-        ("onnx: cumsum is never exclusive", "exclusive=int(exclusive), reverse=int(reverse))", "exclusive=0, reverse=int(reverse))"),
+        ("onnx: cumsum is never exclusive", 'return b.op("CumSum", x, b.constant(np.asarray(axis, np.int64)), exclusive=int(exclusive)', 'return b.op("CumSum", x, b.constant(np.asarray(axis, np.int64)), exclusive=0'),
         ("onnx: cumprod compares the other way", '        (False, True): "GreaterOrEqual",', '        (False, True): "LessOrEqual",'),
     ),
     *in_file(
