@@ -25,7 +25,7 @@ LEVELS = [
     {"layers"},
     {"losses", "metrics", "optimizers"},
     {"models"},
-    {"training", "saving", "runtime", "visualization", "callbacks", "differentiate", "functions", "graphs"},
+    {"training", "saving", "runtime", "visualization", "callbacks", "differentiate", "functions", "graphs", "lifting"},
     {
         "front", "comparison", "backend", "config", "extend", "utils", "preprocessing", "mixed_precision", "applications", "datasets",
     },
@@ -314,6 +314,7 @@ WRITE_INTO_A_PART = {
         "extract_archive",
     },  # members of downloaded archives, into their folder
     "onnx/files.py": {"_write_message", "_write_data"},
+    "onnx/in_place.py": {"_stored"},  # maps a file copy-on-write, which leaves it unchanged
 }
 WRITER = "core/files.py"
 _WRITING_METHODS = {

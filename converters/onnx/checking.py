@@ -26,16 +26,16 @@ FLIPPED = 0.02  # the part of whole numbers and booleans, which jump with small 
 _RANDOM = ("random_", "dropout_mask")
 
 
-def generated(specs: Sequence[TensorSpec], size: int = SIZES[0], seed: int = 0) -> list[Array]:
-    """Return arrays for inputs: numbers from 0 to 1, integers 0 and 1, strings of one letter.
+def generated(specs: Sequence[TensorSpec], size: int = SIZES[0], rows: int = ROWS) -> list[Array]:
+    """Return arrays for inputs: numbers from 0 to 1, integers 0 and 1, strings of one letter. They are the same each time.
 
     Args:
-        specs: shapes and dtypes; an unknown size that is the first of an input becomes `ROWS`, any other `size`.
-        size: see above.
-        seed: of the numbers.
+        specs: shapes and dtypes.
+        size: for unknown sizes but the first of an input.
+        rows: for unknown sizes that are the first of an input.
     """
-    random = np.random.default_rng(seed)
-    known = {str(s.shape[0]): ROWS for s in specs if s.rank and isinstance(s.shape[0], Dim) and s.shape[0].is_name()}
+    random = np.random.default_rng(0)
+    known = {str(s.shape[0]): rows for s in specs if s.rank and isinstance(s.shape[0], Dim) and s.shape[0].is_name()}
     names = {n for s in specs for axis in s.shape if isinstance(axis, Dim) for n in axis.names()}
     sizes: dict[str, Any] = {name: known.get(name, size) for name in names}
     return [_drawn(random, tuple(int(size_evaluate(n, sizes)) for n in s.shape), s.dtype) for s in specs]  # type: ignore[arg-type]
@@ -62,8 +62,8 @@ def _primitives(program: Program) -> Iterator[str]:
                 yield from _primitives(param)
 
 
-def inputs_and_answers(program: Program) -> tuple[list[Array], list[Any]]:
-    """Return generated inputs that the engine accepts, and its outputs.
+def inputs_and_answers(program: Program, rows: int = ROWS) -> tuple[list[Array], list[Any]]:
+    """Return generated inputs that the engine accepts, and its outputs. See `generated` for `rows`.
 
     Raises:
         ExportError: the engine rejects all of them.
@@ -73,7 +73,7 @@ def inputs_and_answers(program: Program) -> tuple[list[Array], list[Any]]:
     specs = [value.spec for value in program.inputs]
     last: GraphKitError | None = None
     for size in SIZES if any(isinstance(n, Dim) for s in specs for n in s.shape[1:]) else SIZES[:1]:
-        arrays = generated(specs, size)
+        arrays = generated(specs, size, rows)
         try:
             known = specialize(program, [TensorSpec.of(a) for a in arrays])
             return arrays, list(run(known, *arrays))[: len(program.outputs)]
@@ -124,7 +124,9 @@ def check_numbers(document: Document, program: Program, tolerance: float | None 
         raise ExportError(
             f"check: onnxruntime's outputs of the export differ from the model's, for generated inputs: {'; '.join(faults)}."
         )
-    return "the values of the outputs, since the model draws random numbers, which ONNX draws otherwise" if random else ""
+    return (
+        "the values of the outputs, since the model draws random numbers, which ONNX draws otherwise" if random else ""
+    )
 
 
 def _fed(array: Array, kind: str) -> Array:

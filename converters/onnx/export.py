@@ -34,7 +34,7 @@ from .checking import TOLERANCES, check_numbers, inputs_and_answers
 from .document import Document, Weight
 from .driver import lower_equations, operand_of, prepared
 from .element_types import NAMES_OF_TYPES
-from .files import read_structure, write_model
+from .files import read_message, write_model
 from .optimize import chosen, optimized
 from .quantize import (
     REPORT_KEY,
@@ -137,10 +137,9 @@ def export_model(
         if quantize is not None:
             document, report = _quantized(document, model, program, quantize)
             remember(given, report)
-        written = write_model(
+        return write_model(
             document, Path(path), external_data=external_data, check=check is not False, overwrite=overwrite
         )
-    return written
 
 
 def _check_by_running(document: Document, program: Program, dtype: str | None) -> None:
@@ -157,7 +156,7 @@ def _quantized(document: Document, model: Any, program: Program, quantize: Any) 
         return dict(zip(names, model.signature.conformed(batch), strict=True))
 
     def from_nothing() -> dict[str, Any]:
-        return dict(zip(names, inputs_and_answers(program)[0], strict=True))
+        return dict(zip(names, inputs_and_answers(program, rows=32)[0], strict=True))
 
     document, report = quantized(document, quantize, feeds, from_nothing)
     _without_layers(document, f"quantize changed its weights ({report.method}).")
@@ -180,7 +179,7 @@ def quantization_report(path: str | Path) -> QuantizationReport | None:
     Args:
         path: the ONNX file.
     """
-    message = read_structure(Path(path))
+    message = read_message(Path(path))
     return report_of({entry.key: entry.value for entry in message.metadata_props})
 
 

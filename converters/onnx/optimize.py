@@ -22,7 +22,9 @@ from graphkit.ir.tracing import params_unknown
 from graphkit.ir.variable import Variable
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
-CONSTANT_LIMIT = 1 << 20  # bytes: larger constants are folded only if they are no larger than what they are computed from
+CONSTANT_LIMIT = (
+    1 << 20
+)  # bytes: larger constants are folded only if they are no larger than what they are computed from
 
 
 def chosen(optimize: bool | str | Iterable[str] | None) -> tuple[str, ...]:

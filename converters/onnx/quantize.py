@@ -6,7 +6,6 @@ Source: https://onnxruntime.ai/docs/performance/model-optimizations/quantization
 from __future__ import annotations
 
 import json
-import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -21,6 +20,7 @@ from onnx import helper
 
 from graphkit.core import dtypes
 from graphkit.core.errors import ExportError, InvalidArgumentError
+from graphkit.core.files import scratch_file
 
 from .document import Document, Weight, document_of, weight_of
 from .element_types import element_type
@@ -70,9 +70,7 @@ def with_stored_weights(document: Document, names: Mapping[str, str], dtype: str
             continue
         renamed[name] = f"{name}/{dtype}"
         stored.append(weight_of(renamed[name], _narrowed(weight.array, dtype, names[name]), element_type(dtype)))
-        casts.append(
-            helper.make_node("Cast", [renamed[name]], [name], name=f"{name}/Cast", to=onnx.TensorProto.FLOAT)
-        )
+        casts.append(helper.make_node("Cast", [renamed[name]], [name], name=f"{name}/Cast", to=onnx.TensorProto.FLOAT))
     nodes = [*casts, *document.message.graph.node]
     message = document.message
     del message.graph.node[:]
@@ -188,9 +186,8 @@ def quantized(document: Document, quantize: Any, feeds: Any, generated: Any) -> 
     if batches is not None and not batches:
         raise InvalidArgumentError("quantize: the calibration data hold no batch.")
     before = document.serialized()
-    with tempfile.TemporaryDirectory() as folder:
-        source, target = Path(folder, "floats.onnx"), Path(folder, "bytes.onnx")
-        source.write_bytes(before)
+    with scratch_file(before, "floats.onnx") as source:
+        target = source.with_name("bytes.onnx")
         try:
             _run(source, target, batches)
         except Exception as error:

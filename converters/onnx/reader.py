@@ -14,7 +14,7 @@ from graphkit.core import dtypes
 from graphkit.core.errors import SerializationError, UnknownNameError
 from graphkit.saving.model_config import model_from_json
 
-from .export import CONFIG_KEY, EXTRA_KEY, NO_CONFIG_KEY, WEIGHTS_KEY
+from .export import CONFIG_KEY, EXTRA_KEY, WEIGHTS_KEY
 from .files import opened_message
 from .imports.graph import model_of
 from .imports.initializers import Trainable
@@ -32,7 +32,8 @@ def load_model(
     """Return the model of an ONNX file.
 
     A file that `export_model` wrote gives the layers that it was exported from: layers from the metadata, weights from the
-    initializers. Any other file gives a layer for each of its nodes, or with `lift` Keras' layers where they compute the same.
+    initializers. Any other file gives a layer for each of its nodes, or with `lift` Keras' layers where they compute the same;
+    so does one whose weights `optimize=` or `quantize=` changed.
 
     Args:
         path: the ONNX file.
@@ -50,8 +51,6 @@ def load_model(
         raise UnknownNameError(f"There is no file {str(path)!r}.")
     message = opened_message(file)
     entries = {p.key: p.value for p in message.metadata_props}
-    if NO_CONFIG_KEY in entries:
-        raise SerializationError(f"{str(path)!r} was exported without its layers: {entries[NO_CONFIG_KEY]}")
     if CONFIG_KEY not in entries:
         model = model_of(message, trainable, path=file)
         return lifted(model) if lift else model

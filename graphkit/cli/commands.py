@@ -46,6 +46,7 @@ FILE is a model in any format that graphkit reads; `graphkit doctor` lists them.
 examples:
   graphkit summary model.keras
   graphkit summary model.h5 --expand-nested --trainable
+  graphkit summary model.onnx --expand 1
 """
 
 _PLOT = """\
@@ -53,7 +54,8 @@ Draw the graph of a model.
 
 .svg and .html need no other program; .png and .pdf are rendered by Graphviz, which must be installed; .dot is Graphviz' source. A
 layer that is called several times is one box, marked with the number of calls, with arrows in a different colour for each call;
-with --nodes every call is a box.
+with --nodes every call is a box. In an .html file of many layers, groups of them open and close on a click: layers of a common name
+scope, such as "layer1" of "/layer1/conv1/Conv" in an ONNX file.
 
 examples:
   graphkit plot model.keras                           writes model.svg
@@ -101,6 +103,10 @@ Show relevant versions and settings, report known problems, and train, export an
 The exit code is 1 if something does not work.
 """
 
+_EXPAND = (
+    "show groups of layers with a common name scope (of an imported graph): those of N levels are open, 0 for none, or those of a NAME, "
+    "which may be repeated"
+)
 _OPTION, _LOAD_OPTION = "option_", "load_option_"  # start the names of arguments that are options of a format
 
 
@@ -154,6 +160,7 @@ def _add_inspect(to: argparse.ArgumentParser) -> None:
 def _add_summary(to: argparse.ArgumentParser) -> None:
     to.add_argument("file", type=Path, metavar="FILE", help="the model")
     to.add_argument("--expand-nested", action="store_true", help="also list the layers of nested models")
+    to.add_argument("--expand", action="append", type=_levels, metavar="N|NAME", help=_EXPAND)
     to.add_argument("--trainable", action="store_true", help="show which layers are trainable")
     to.add_argument("--line-length", type=int, metavar="N", help="width of the table in characters")
 
@@ -171,6 +178,7 @@ def _add_plot(to: argparse.ArgumentParser) -> None:
         "--rankdir", choices=("TB", "LR", "BT", "RL"), default="TB", help="direction of the data flow (default: TB)"
     )
     to.add_argument("--expand-nested", action="store_true", help="show the layers of nested models")
+    to.add_argument("--expand", action="append", type=_levels, metavar="N|NAME", help=_EXPAND)
     to.add_argument("--nodes", action="store_true", help="draw one box for each call of a shared layer")
     to.add_argument("--no-shapes", action="store_true", help="omit shapes")
     to.add_argument("--no-names", action="store_true", help="omit the names of layers")
@@ -271,11 +279,27 @@ def inspect(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _levels(text: str) -> int | str:
+    return int(text) if text.isdecimal() else text
+
+
+def _expand(arguments: argparse.Namespace) -> Any:
+    """Return what `--expand` says: None, a number of levels, or names of groups."""
+    given = arguments.expand
+    if given is None:
+        return None
+    levels = [value for value in given if isinstance(value, int)]
+    return max(levels) if len(levels) == len(given) else [str(value) for value in given]
+
+
 def summary(arguments: argparse.Namespace) -> int:
     """Run `graphkit summary`."""
     model = _load(arguments.file)
     model.summary(
-        line_length=arguments.line_length, expand_nested=arguments.expand_nested, show_trainable=arguments.trainable
+        line_length=arguments.line_length,
+        expand_nested=arguments.expand_nested,
+        show_trainable=arguments.trainable,
+        expand=_expand(arguments),
     )
     return 0
 
@@ -297,6 +321,7 @@ def plot(arguments: argparse.Namespace) -> int:
         show_layer_activations=arguments.activations,
         show_trainable=arguments.trainable,
         show_nodes=arguments.nodes,
+        expand=_expand(arguments),
     )
     say(str(target))
     return 0

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from graphkit.cli.terminal import complain, say
+from graphkit.core.deferred import deferred
 
 EXTRACT = """\
 Write the part of a model between tensors or layers as a model.
@@ -234,7 +235,11 @@ def _serve(netron: Any, path: Path, arguments: argparse.Namespace) -> int:
 
 
 def _is_onnx(path: Path) -> bool:
-    return bool(_format_of(path).name == "ONNX")
+    _format_of(path)
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return bool(deferred("onnx").recognizes(file.read(16)))
 
 
 def _format_of(path: Path) -> Any:

@@ -146,6 +146,10 @@ class Dim:
                 found |= {atom} if isinstance(atom, str) else atom[1].names()
         return found
 
+    def products(self) -> list[tuple[list[Dim], int]]:
+        """Return the sum's terms: the sizes that each multiplies, and its coefficient."""
+        return [([Dim({(atom,): 1}) for atom in monomial], count) for monomial, count in self._terms.items()]
+
     def is_name(self) -> bool:
         """Return whether this is a single name, not an expression of names."""
         return len(self._terms) == 1 and self._terms.get(next(iter(self._terms))) == 1 and self._bare() is not None

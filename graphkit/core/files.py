@@ -193,6 +193,15 @@ def scratch_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
+@contextmanager
+def scratch_file(content: bytes | bytearray | memoryview, name: str = "model") -> Iterator[Path]:
+    """Yield a temporary file with this content, in a folder of its own that is removed when the block ends."""
+    with scratch_folder() as folder:
+        path = folder / name
+        path.write_bytes(content)
+        yield path
+
+
 def remove_files(folder: Path, names: Sequence[str]) -> None:
     """Remove files that graphkit wrote from a folder, and the folder itself if it is then empty."""
     _remove([folder / name for name in names])

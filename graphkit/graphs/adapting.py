@@ -25,6 +25,7 @@ from graphkit.layers.core import Activation, Dense
 from graphkit.layers.input_layer import Input
 from graphkit.layers.layer import Layer
 from graphkit.models.functional import Functional
+from graphkit.models.model import Model
 from graphkit.models.sequential import Sequential
 
 # ----- what is trained -----
@@ -136,11 +137,12 @@ def add_lora(
     """Return a model in which updates of low rank are trained in the place of weights.
 
     Layers that have `enable_lora` (Dense, EinsumDense, Embedding, convolutions) get it enabled, also inside of others: the projections of
-    an attention layer. For other layers of one input, such as MatMul and Gemm of an ONNX graph, two Dense layers are put beside.
+    an attention layer. For other layers that are linear in the last axis of their input, such as MatMul and Gemm of an ONNX graph, two
+    Dense layers are put beside. Layers that match but have no weight of two axes or more stay as they are.
 
     Args:
         model: A functional or sequential model; it stays as it is.
-        which: What `find` takes.
+        which: What `find` takes; a nested model stands for its layers, if `nested` is true.
         rank: The inner size of the update's two factors.
         alpha: The update is scaled by alpha / rank; `rank` by default.
         freeze_others: Whether nothing but the updates is trained.
@@ -153,14 +155,20 @@ def add_lora(
     Raises:
         UnknownNameError: Nothing matches.
         InvalidArgumentError: `rank` is not positive, or LoRA is enabled already.
-        UnsupportedError: A layer is not linear in the last axis of one input.
+        UnsupportedError: No layer that matches has such a weight, or one has no `enable_lora` and is not linear in the last axis.
 
     Source: keras Layer.enable_lora.
     """
     if not isinstance(rank, int) or rank < 1:
         raise InvalidArgumentError(f"graphs.add_lora expects rank to be a positive integer, got {rank!r}.")
     graph = graph_of(model)
-    chosen = _matched(graph, which, nested)
+    matched = _matched(graph, which, nested)
+    matched = _with_inner(graph, matched) if nested else matched
+    chosen = [o for o in matched if any(v.ndim > 1 for v in getattr(o, "weights", ())) and not isinstance(o, Model)]
+    if not chosen:
+        raise UnsupportedError(
+            f"graphs.add_lora expects layers with a weight of two axes or more; {[o.name for o in matched[:5]]} have none."
+        )
     others = {o for o in chosen if not any(True for _ in _adaptable(o))}
     frozen = freeze(graph, copy=copy) if freeze_others else rebuilt(graph, Copier(copy), (), {})
     if others:
@@ -187,6 +195,15 @@ def add_lora(
     return frozen
 
 
+def _with_inner(graph: Functional, operations: Sequence[Any]) -> list[Any]:
+    """Return operations, with those inside of nested models among them."""
+    found = dict.fromkeys(operations)
+    for _, host in hosts(graph):  # outer models come first
+        if host in found:
+            found.update(dict.fromkeys(graph_of(host).operations))
+    return list(found)
+
+
 def _adaptable(operation: Any) -> Iterator[Any]:
     """Yield the layers in an operation that have `enable_lora`."""
     if isinstance(operation, Layer) and not isinstance(operation, (Functional, Sequential)):
@@ -210,17 +227,12 @@ class _Beside:
         self._made: dict[Any, tuple[Any, Any]] = {}
 
     def __call__(self, match: Match) -> Any:
-        x, y = (match.inputs[0], match.output) if len(match.inputs) == 1 else (None, None)
-        if x is None or not isinstance(y, SymbolicTensor) or x.shape[:-1] != y.shape[:-1] or y.shape[-1] is None:
+        if not _is_linear(match.nodes[0]):
             raise UnsupportedError(
-                f"graphs.add_lora expects layers that map the last axis of one tensor; {match.path!r} ({class_of(match.layer)}) maps "
-                f"{[t.shape for t in match.inputs]} to {match.shape}."
+                f"graphs.add_lora expects layers that map the last axis of one tensor linearly; {match.path!r} ({class_of(match.layer)}) "
+                f"maps {[t.shape for t in match.inputs]} to {match.shape} otherwise."
             )
-        if not getattr(match.layer, "weights", None):
-            raise UnsupportedError(
-                f"graphs.add_lora expects layers with weights; {match.path!r} ({class_of(match.layer)}) has none."
-            )
-        layer = match.layer
+        layer, x, y = match.layer, match.inputs[0], match.output
         if layer not in self._made:
             down = Dense(self.rank, use_bias=False, kernel_initializer="he_uniform", name=f"{layer.name}_lora_a")
             up = Dense(int(y.shape[-1]), use_bias=False, kernel_initializer="zeros", name=f"{layer.name}_lora_b")
@@ -228,6 +240,30 @@ class _Beside:
         down, up = self._made[layer]
         update = up(down(x))
         return ops.add(y, update if self.scale == 1.0 else ops.multiply(update, self.scale))
+
+
+def _is_linear(node: Node) -> bool:
+    """Return whether a call maps the last axis of one tensor linearly, alike at all other places: it is tried on numbers."""
+    if len(node.input_tensors) != 1 or len(node.output_tensors) != 1:
+        return False
+    given, made = node.input_tensors[0], node.output_tensors[0]
+    if given.ndim < 2 or given.shape[:-1] != made.shape[:-1] or made.shape[-1] is None or given.shape[-1] is None:
+        return False
+    rng = np.random.default_rng(0)
+    shape = tuple(3 if size is None else size for size in given.shape)
+    one, two = (rng.normal(size=shape).astype(given.dtype) for _ in range(2))
+
+    def call(x: Any) -> Any:
+        return np.asarray(node.operation(*nest.map_structure(lambda a: x if a is given else a, list(node.args))))
+
+    first, none = call(one), call(np.zeros_like(one))
+    sums = np.allclose(
+        call(one + two) - none, first + call(two) - 2 * none, rtol=1e-3, atol=1e-3 * (1 + np.abs(first).max())
+    )
+    return bool(sums) and all(
+        np.allclose(call(np.flip(one, axis)), np.flip(first, axis), rtol=1e-3, atol=1e-4)
+        for axis in range(one.ndim - 1)
+    )
 
 
 # ----- activations -----

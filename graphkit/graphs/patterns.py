@@ -472,11 +472,12 @@ def _of_string(text: str, searched: Sequence[tuple[str, Any]]) -> _Test:
             f"({by_name[0]!r}, 0) for the layer."
         )
     if by_name:
-        at_top = [p for p in by_name if "/" not in p]
-        if len(by_name) > 1 and not at_top:
+        named = {path + o.name: o for path, o in operations if path + o.name in by_name}
+        at_top = [o for path, o in named.items() if "/" not in path]
+        if not at_top and len({id(o) for o in named.values()}) > 1:
             raise InvalidArgumentError(f"Several nested models have a layer {text!r}; use one of {by_name}.")
-        only = (at_top or by_name)[0]
-        return lambda path, call, number: path + call.operation.name == only
+        only = at_top[0] if at_top else named[by_name[0]]
+        return lambda path, call, number: call.operation is only  # also where another model calls it
     if text in classes:
         return lambda path, call, number: text in (class_of(call.operation), type(call.operation).__name__)
     if text in _known_classes():

@@ -110,8 +110,9 @@ class Rewriting:
     def run(self) -> None:
         """Repeat all calls whose outputs are not in `tensors` yet."""
         readers = _readers(self.graph)
-        for nodes in _ordered(self.graph, [e.nodes for e in self.edits]):
-            edit = next((e for e in self.edits if e.nodes == nodes), None)
+        edits = {edit.nodes: edit for edit in self.edits}
+        for nodes in _ordered(self.graph, list(edits)):
+            edit = edits.get(nodes)
             if edit is not None:
                 self._edit(edit, readers)
             elif nodes[0] not in self.graph.starts and not all(t in self.tensors for t in nodes[0].output_tensors):
@@ -124,7 +125,7 @@ class Rewriting:
             self.affected.update(node.output_tensors)
         if contains_edit(node.operation, self.nested):
             self.affected.update(node.output_tensors)
-            strict = not all(e.may_reshape for e in self.nested[node.operation])
+            strict = not all(e.may_reshape for edits in self.nested.values() for e in edits)
             self._check(node.output_tensors, f"the change inside {node.operation.name!r}", strict, False, readers)
 
     def _edit(self, edit: Edit, readers: Mapping[Any, int]) -> None:

@@ -32,6 +32,10 @@ class EagerTensor(CarriesMask, TensorArithmetic, np.ndarray):  # type: ignore[mi
             kwargs["out"] = tuple(_plain(o) for o in kwargs["out"])
         return getattr(ufunc, method)(*map(_plain, inputs), **kwargs)
 
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        """Apply NumPy's function to plain arrays, also those in lists, tuples and dicts; results are plain arrays."""
+        return function(*map(_all_plain, args), **{name: _all_plain(value) for name, value in kwargs.items()})
+
     def as_literal(self) -> dict[str, Any]:
         """Return the tensor as Keras' config of a tensor."""
         return {"class_name": "__tensor__", "config": {"value": self.tolist(), "dtype": self.dtype.name}}
@@ -123,6 +127,13 @@ def _as_bytes(texts: Any) -> Any:
 
 def _plain(value: Any) -> Any:
     return value.view(np.ndarray) if isinstance(value, EagerTensor) else value
+
+
+def _all_plain(value: Any) -> Any:
+    """Return a value with the eager tensors in it as plain arrays."""
+    if type(value) in (list, tuple):
+        return type(value)(map(_all_plain, value))
+    return {key: _all_plain(held) for key, held in value.items()} if type(value) is dict else _plain(value)
 
 
 def eager(value: Any) -> Any:

@@ -97,8 +97,24 @@ _SOFTPLUS = OneOf(
     P("log", P("add", P("exp", "x"), Number(1.0))),
     P("log1p", P("exp", "x")),
 )
+@recipe(
+    "PReLU, written out",
+    P("add", P("relu", "x"), P("multiply", P("relu", P("negative", "x")), Weight("negated"))),
+)
+def _written_prelu(match: Match) -> LiftedCall:
+    x, alpha = match.spec("x").shape, match.spec("negated").shape
+    alpha = (*(1,) * (len(x) - len(alpha)), *alpha)
+    if len(x) < 2 or alpha[0] != 1 or any(n not in (1, m) for n, m in zip(alpha[1:], x[1:], strict=True)):
+        raise NotExact("the slopes have another shape than the input.")
+    shared = [i for i in range(1, len(x)) if alpha[i] == 1]
+    return call(
+        match, "PReLU", {"shared_axes": shared}, weight(match["negated"], lambda a: -np.reshape(a, alpha[1:]))
+    )
+
+
 for _name, _term in {
     "hard_silu": OneOf(
+        P("hard_silu", "x", where=_is_sixth),
         P("multiply", "x", _HARD_SIGMOID),
         _sixth(P("multiply", "x", _SHIFTED6)),
     ),

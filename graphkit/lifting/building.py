@@ -130,6 +130,7 @@ class _Building:
         for equation in program.equations:
             self._steps.update(dict.fromkeys(equation.outputs, equation))
         for call in findings.calls:
+            self._views.update({value: _View(*view) for value, view in call.views.items()})
             for equation in call.equations:
                 for value in equation.outputs:
                     self._views.pop(value, None)
@@ -159,7 +160,7 @@ class _Building:
                 waiting.pop()
                 continue
             step = self._steps.get(value)
-            missing = [a for a in self._reads(step) if isinstance(a, Value) and not self._is_ready(a)]
+            missing = [a for a in self._reads(step, value) if isinstance(a, Value) and not self._is_ready(a)]
             if missing:
                 waiting += missing
                 continue
@@ -177,11 +178,9 @@ class _Building:
             return tensor
         raise NotExact("an output does not depend on the inputs.")
 
-    def _reads(self, step: Any) -> Sequence[Atom]:
-        if step is None:
-            return ()
-        if isinstance(step, Equation) and step.outputs[0] in self._views:
-            return (self._base(step.outputs[0])[0],)
+    def _reads(self, step: Any, value: Any) -> Sequence[Atom]:
+        if step is None or (isinstance(step, Equation) and value in self._views):
+            return (self._base(value)[0],) if value in self._views else ()
         return step.inputs  # type: ignore[no-any-return]
 
     def _base(self, value: Value) -> tuple[Atom, tuple[int | None, ...]]:
@@ -202,7 +201,9 @@ class _Building:
         return "" if step is None else step.scope  # type: ignore[no-any-return]
 
     def _take(self, step: Any, value: Value) -> None:
-        if step is None:
+        if step is None and value in self._views:
+            self._move("", value)
+        elif step is None:
             self._set(value, self._tensor(value))
         elif isinstance(step, LiftedCall):
             self._call(step)
@@ -211,14 +212,14 @@ class _Building:
             for output, tensor in zip(step.outputs, made, strict=True):
                 self._set(output, tensor)
         elif value in self._views and self._is_moved(self._base(value)[0]):
-            self._move(step, value)
+            self._move(step.scope, value)
         else:
             self._equation(step)
 
     def _is_moved(self, source: Atom) -> bool:
         return isinstance(self._tensor(source), SymbolicTensor)
 
-    def _move(self, step: Equation, value: Value) -> None:
+    def _move(self, scope: str, value: Value) -> None:
         """Build a chain of transposes, and of reshapes that add or remove axes of size 1, from its beginning."""
         from graphkit import layers
 
@@ -231,12 +232,12 @@ class _Building:
         if gone:
             made = ops.squeeze(made, axis=tuple(gone))
         if order and order[0] == 0 and order != tuple(range(len(order))) and not gone and not added and _is_float32(source):
-            made = layers.Permute(list(order[1:]), name=self.names.unique(step.scope))(made)
+            made = layers.Permute(list(order[1:]), name=self.names.unique(scope or 'permute'))(made)
         elif order != tuple(range(len(order))):
             made = ops.transpose(made, order)
         if added:
             made = ops.expand_dims(made, axis=added)
-        self._name(made, step.scope, [self._tensor(source)])
+        self._name(made, scope, [self._tensor(source)])
         self._set(value, _checked(made, value.spec))
         if made is not self._tensor(source):
             self.result.ops["transpose" if order != tuple(range(len(order))) else "reshape"] += 1
@@ -244,7 +245,7 @@ class _Building:
     def _name(self, tensor: Any, scope: str, known: Sequence[Any]) -> None:
         """Name the op that made a tensor, unless it is one of the known ones."""
         if isinstance(tensor, SymbolicTensor) and tensor.history is not None and not any(tensor is t for t in known):
-            self.names.rename(tensor.history.operation, scope)
+            self.names.give(tensor.history.operation, scope)
 
     def _set(self, value: Value, tensor: Any) -> None:
         self.tensors[value] = tensor
@@ -335,6 +336,19 @@ class _Building:
         layer.set_weights(arrays)
         self._freeze(layer, call)
 
+    def _as_layer(self, equation: Equation, tensors: Sequence[Any]) -> bool:
+        """Build an equation as a layer, if Keras has one for it; return whether it has."""
+        spec = equation.outputs[0].spec
+        if not dtypes.is_float(spec.dtype) or not all(isinstance(t, SymbolicTensor) for t in tensors):
+            return False
+        layer = _layer_of(equation)
+        if layer is None:
+            return False
+        made = self._made(layer, equation.scope, spec.dtype)(tensors[0] if len(tensors) == 1 else list(tensors))
+        self._set(equation.outputs[0], _checked(made, spec))
+        self.result.layers[layer.class_name] += 1
+        return True
+
     def _freeze(self, layer: Any, call: LiftedCall) -> None:
         """Make weights untrainable that come from variables which training does not change."""
         fixed = [all(not v.trainable for v in self._roots(w)) for w in call.weights]
@@ -356,6 +370,8 @@ class _Building:
         tensors = [self._tensor(a) for a in equation.inputs]
         if equation.inputs and not any(isinstance(t, SymbolicTensor) for t in tensors):
             tensors = [np.asarray(t) if isinstance(t, (int, float)) else t for t in tensors]
+        if self._as_layer(equation, tensors):
+            return
         self.sizes.inputs = [a.spec for a in equation.inputs]
         made = OPS[name](tensors, equation.params, equation.outputs[0].spec, self.sizes)
         made = list(made) if isinstance(made, (list, tuple)) else [made]
@@ -364,6 +380,34 @@ class _Building:
             self._name(checked, equation.scope, tensors)
             self._set(value, checked)
         self.result.ops[name] += 1
+
+
+_MERGES = {"add": "Add", "subtract": "Subtract", "multiply": "Multiply", "maximum": "Maximum", "minimum": "Minimum"}
+
+
+def _reshaping(old: Sequence[Any], new: Sequence[Any]) -> LayerSpec | None:
+    """Return the layer that makes a reshape that keeps the batch, or None."""
+    free = [n for n in new[1:] if not isinstance(n, int)]
+    if len(old) < 2 or not new or old[0] != new[0] or isinstance(new[0], int) or len(free) > 1:
+        return None
+    if len(new) == 2:
+        return LayerSpec("Flatten", {"data_format": "channels_last"})
+    return LayerSpec("Reshape", {"target_shape": [n if isinstance(n, int) else -1 for n in new[1:]]})
+
+
+def _layer_of(equation: Equation) -> LayerSpec | None:
+    """Return the layer that Keras has for an equation whose inputs are all tensors, or None."""
+    name, specs = equation.primitive.name, [a.spec for a in equation.inputs]
+    rank = len(specs[0].shape) if specs else 0
+    if name == "reshape":
+        return _reshaping(specs[0].shape, equation.outputs[0].spec.shape)
+    if rank < 2 or isinstance(specs[0].shape[0], int):
+        return None
+    if name in _MERGES and specs[0] == specs[1]:
+        return LayerSpec(_MERGES[name])
+    if name == "concatenate" and len(specs) > 1 and equation.params["axis"] % rank != 0:
+        return LayerSpec("Concatenate", {"axis": equation.params["axis"]})
+    return None
 
 
 def _plain(array: Any) -> Any:
@@ -448,7 +492,7 @@ class _Names:
         self._given.add(name)
         return name
 
-    def rename(self, operation: Any, scope: str) -> None:
+    def give(self, operation: Any, scope: str) -> None:
         """Name the op after its scope."""
         if scope and type(operation).__name__ == "OpNode":
             operation.name = self.unique(scope)

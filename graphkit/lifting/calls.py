@@ -60,6 +60,7 @@ class LiftedCall:
         equations: the equations that it replaces.
         before: layers without weights that the first input passes first.
         after: layers without weights that the output passes last.
+        views: values that are inputs of the call only: another value, and for each axis which one of it the axis is.
         arguments: calls the layer: `(layer, tensors) -> the outputs`; by default `layer(*tensors)`.
     """
 
@@ -71,6 +72,7 @@ class LiftedCall:
     equations: tuple[Equation, ...]
     before: tuple[LayerSpec, ...] = ()
     after: tuple[LayerSpec, ...] = ()
+    views: Mapping[Value, tuple[Atom, tuple[int | None, ...]]] = field(default_factory=dict)
     arguments: Callable[[Any, Sequence[Any]], Any] | None = None
 
     @property
@@ -170,38 +172,52 @@ class LiftGraph(ProgramGraph):
                 return name
         return None
 
-    def places(self, weight: WeightFunction) -> list[tuple[Any, Array]] | None:
-        """Return where the elements of a weight come from: variables, and the positions in them; None if it is more than moved."""
-        found = []
-        for atom in weight.atoms:
-            for moved in self._summands(atom):
-                roots = self.roots(moved)
-                if len(roots) != 1 or self._is_summed(moved):
-                    if roots:
-                        return None
-                    continue
-                (root,) = roots
-                numbers = np.arange(root.array.size, dtype=np.int64).reshape(root.array.shape)
-                found.append((root, self._with(root, numbers, moved)))
-        return found
+    def places(self, weight: WeightFunction) -> list[Array] | None:
+        """Return where the elements of a weight come from.
 
-    def _is_summed(self, atom: Atom) -> bool:
-        return any(e.primitive.name == "add" for e in self._cone([atom]))
+        Returns:
+            Arrays of the numbers of elements, which are counted over all variables; -1 is a constant. Several arrays are added up.
+            None if the elements are more than moved and added.
+        """
+        found = [self._moved(atom) for atom in weight.atoms]
+        return None if None in found else [array for arrays in found for array in arrays or ()]
 
-    def _summands(self, atom: Atom) -> list[Atom]:
-        equation = self.producer(atom)
-        if equation is not None and equation.primitive.name == "add":
-            return [part for a in equation.inputs for part in self._summands(a)]
-        return [atom]
+    def numbers(self, variable: Any) -> range:
+        """Return the numbers of a variable's elements."""
+        start = 0
+        for known in self.variables.values():
+            if known is variable:
+                return range(start, start + known.array.size)
+            start += known.array.size
+        raise KeyError(variable)
 
-    def _with(self, variable: Any, array: Array, atom: Atom) -> Array:
-        """Return a weight for another array of the only variable that it depends on."""
-        made: dict[Any, Array] = {v: array for v, known in self.variables.items() if known is variable}
+    def _moved(self, atom: Atom) -> list[Array] | None:
+        made: dict[Any, list[Array]] = {}
         for equation in self._cone([atom]):
-            given = [a.array if isinstance(a, Literal) else made[a] for a in equation.inputs]
-            result = equation.primitive.evaluate(given, equation.params) if equation.primitive.name != "cast" else given[0]
-            made.update(zip(equation.outputs, result if isinstance(result, tuple) else (result,), strict=True))
-        return made[atom]
+            given = [made[a] if a in made else [self._numbered(a)] for a in equation.inputs]
+            name = equation.primitive.name
+            if name == "add":
+                made[equation.outputs[0]] = [array for arrays in given for array in arrays]
+            elif name in ("cast", "take"):
+                index = () if name == "cast" else (equation.inputs[1],)
+                if any(not isinstance(i, Literal) for i in index):
+                    return None
+                made[equation.outputs[0]] = [
+                    a if name == "cast" else np.take(a, index[0].array, axis=equation.params["axis"]) for a in given[0]
+                ]
+            elif name in LAYOUT and len({len(arrays) for arrays in given}) == 1:
+                made[equation.outputs[0]] = [
+                    equation.primitive.evaluate(arrays, equation.params) for arrays in zip(*given, strict=True)
+                ]
+            else:
+                return None
+        return made.get(atom, [self._numbered(atom)] if atom not in made else None)
+
+    def _numbered(self, atom: Atom) -> Array:
+        if atom in self.variables:
+            numbers = self.numbers(self.variables[atom])
+            return np.arange(numbers.start, numbers.stop, dtype=np.int64).reshape(atom.spec.shape)
+        return np.full(atom.spec.shape, -1, np.int64)
 
     def is_zero(self, atom: Atom) -> bool:
         """Return whether a value is all zeros, whatever its size."""

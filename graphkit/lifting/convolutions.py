@@ -69,12 +69,13 @@ def zero_padding(pairs: Pairs, layout: str) -> LayerSpec:
     )
 
 
-def cropping(pairs: Pairs, layout: str) -> LayerSpec:
-    """Return the layer that removes the edges of images."""
-    given: Any = [list(p) for p in pairs]
-    return LayerSpec(
-        f"Cropping{len(pairs)}D", {"cropping": given[0] if len(pairs) == 1 else given, "data_format": layout}
-    )
+def cropping(pairs: Pairs, layout: str) -> tuple[LayerSpec, ...]:
+    """Return the layers that remove the edges of images. Cropping1D has no data format."""
+    if len(pairs) > 1:
+        return (LayerSpec(f"Cropping{len(pairs)}D", {"cropping": [list(p) for p in pairs], "data_format": layout}),)
+    cut = LayerSpec("Cropping1D", {"cropping": list(pairs[0])})
+    turned = LayerSpec("Permute", {"dims": [2, 1]})
+    return (turned, cut, turned) if layout == "channels_first" else (cut,)
 
 
 def _bias(match: Match, node: str, filters: int) -> list[WeightFunction]:
@@ -136,6 +137,42 @@ def _separable(match: Match) -> LiftedCall:
     )  # fmt: skip
 
 
+@recipe("convolution of sequences", Maybe("add", P("reshape", _CONV, name="squeeze"), Weight("bias")))
+def _sequence_convolution(match: Match) -> LiftedCall:
+    """Return a Conv1D that is written as a convolution of images one element high or wide."""
+    from graphkit.ir.program import Value
+    from graphkit.ir.spec import TensorSpec
+
+    params = match.params("conv")
+    *window, each, filters = match.spec("kernel").shape
+    x = match.spec("x").shape
+    made = match.graph.spec(match.graph.outputs(match.named["squeeze"])[0]).shape
+    if len(window) != 2 or params["data_format"] != "channels_first" or "pad" in match.named or isinstance(params["padding"], str):
+        raise NotExact("it is not a convolution of sequences.")
+    flat_axis = next((i for i in (0, 1) if window[i] == 1 and x[2 + i] == 1 and tuple(params["padding"][i]) == (0, 0)), None)
+    if flat_axis is None or params["strides"][flat_axis] != 1 or made != (x[0], filters, match.graph.spec(match.graph.outputs(match.named["conv"])[0]).shape[3 - flat_axis]):
+        raise NotExact("it is not a convolution of sequences.")
+    place = 1 - flat_axis
+    strides, dilation = (params["strides"][place],), (params["dilation"][place],)
+    if strides[0] > 1 and dilation[0] > 1:
+        raise NotExact("Keras' layers accept no strides together with dilation.")
+    word, before = padded((params["padding"][place],), (x[2 + place],), (window[place],), strides, dilation, "channels_first")
+    bias = []
+    if "bias" in match:
+        if not along(match.spec("bias"), 3, 1, filters):
+            raise NotExact(f"the bias of shape {match.spec('bias').shape} is not one number for each of {filters} filters.")
+        bias = [flat(match["bias"])]
+    sequence = Value(TensorSpec((x[0], x[1], x[2 + place]), match.spec("x").dtype))
+    config = {
+        "filters": filters, "kernel_size": [window[place]], "strides": list(strides), "padding": word, "data_format": "channels_first",
+        "dilation_rate": list(dilation), "groups": params["groups"], "use_bias": bool(bias),
+    }  # fmt: skip
+    return call(
+        match, "Conv1D", config, weight(match["kernel"], lambda k: k.reshape(window[place], each, filters)), *bias,
+        inputs=(sequence,), views={sequence: (match["x"], (0, 1, 2 + place))}, before=before,
+    )  # fmt: skip
+
+
 @recipe("convolution", _BIASED)
 def _convolution(match: Match) -> LiftedCall:
     *window, each, filters = match.spec("kernel").shape
@@ -178,7 +215,7 @@ def _transposed(match: Match) -> LiftedCall:
         "filters": filters, "kernel_size": list(window), "strides": list(strides), "padding": "valid", "data_format": layout,
         "dilation_rate": list(dilation), "use_bias": "bias" in match,
     }  # fmt: skip
-    after = (cropping(pairs, layout),) if any(pair != (0, 0) for pair in pairs) else ()
+    after = cropping(pairs, layout) if any(pair != (0, 0) for pair in pairs) else ()
     bias = _bias(match, "conv", filters)
     return call(match, f"Conv{len(window)}DTranspose", config, weight(match["kernel"]), *bias, after=after)
 

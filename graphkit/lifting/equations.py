@@ -41,13 +41,51 @@ class Sizes:
         return self._zeros[size]
 
     def _measured(self, size: Dim) -> Any:
+        found = self._read_off(size)
+        if found is not None:
+            return found
+        parts = []
+        for monomial, count in size.products():
+            if count < 0:
+                raise NotExact(f"no tensor has the free size {size}.")
+            part: Any = np.zeros((1,), np.int32)
+            for atom in monomial:
+                part = ops.reshape(ops.add(ops.expand_dims(part, 1), self._atom(atom)), (-1,))
+            parts += [part] * count if monomial else [np.zeros((count,), np.int32)]
+        return ops.concatenate(parts, axis=0) if len(parts) > 1 else parts[0]
+
+    def _atom(self, atom: Dim) -> Any:
+        found = self._read_off(atom)
+        if found is None:
+            raise NotExact(f"no tensor has the free size {atom}.")
+        return found
+
+    def _read_off(self, size: Dim) -> Any | None:
+        """Return int32 zeros of a size that a tensor has, or None."""
         for spec, tensor in self.tensors:
             if size in spec.shape and isinstance(tensor, SymbolicTensor) and spec.dtype != "string":
                 axis = spec.shape.index(size)
                 others = tuple(i for i in range(len(spec.shape)) if i != axis)
                 zeros = ops.zeros_like(tensor, dtype="int32")
                 return ops.sum(zeros, axis=others) if others else zeros
-        raise NotExact(f"no tensor has the free size {size}.")
+        return None
+
+    def number(self, size: Any) -> Any:
+        """Return a size as a number."""
+        return size if isinstance(size, int) else ops.sum(ops.add(self.zeros(size), 1))
+
+    def counted(self, size: Any) -> Any:
+        """Return the int32 numbers from 0 to size - 1."""
+        if isinstance(size, int):
+            return np.arange(size, dtype=np.int32)
+        return ops.subtract(ops.cumsum(ops.add(self.zeros(size), 1), axis=0), 1)
+
+    def grid(self, sizes: Sequence[Any]) -> Any:
+        """Return the int32 numbers from 0 in a shape."""
+        made = self.counted(sizes[0])
+        for size in sizes[1:]:
+            made = ops.add(ops.expand_dims(ops.multiply(made, self.number(size)), -1), self.counted(size))
+        return made
 
     def filled(self, value: Any, spec: TensorSpec) -> Any:
         """Return a tensor of one number, whose shape has free sizes."""
@@ -121,30 +159,76 @@ def _transpose(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, s
 @_op("reshape")
 def _reshape(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes: Sizes) -> Any:
     old, new = sizes.inputs[0].shape, spec.shape
-    free = [i for i, n in enumerate(new) if isinstance(n, Dim)]
+    free = [n for n in new if isinstance(n, Dim)]
     if len(free) <= 1:
-        return ops.reshape(xs[0], [-1 if i in free else n for i, n in enumerate(new)])
-    moved = _without_ones(xs[0], old, new)
-    if moved is not None:
-        return moved
-    if free[0] == 0 and len(free) == 2 and isinstance(old[0], Dim):
-        from graphkit.layers import Reshape
-
-        return Reshape([-1 if i in free else n for i, n in enumerate(new)][1:])(xs[0])
-    raise NotExact(f"the shape {_shown(new)} has more free sizes than a reshape can infer.")
+        return ops.reshape(xs[0], [-1 if isinstance(n, Dim) else n for n in new])
+    x = xs[0]
+    for place, count, sizes_ in reversed(_groups(old, new)):
+        if tuple(old[place : place + count]) != tuple(sizes_):
+            x = _regrouped(x, old, place, count, sizes_, sizes)
+            old = (*old[:place], *sizes_, *old[place + count :])
+    return x
 
 
-def _without_ones(x: Any, old: Sequence[Any], new: Sequence[Any]) -> Any | None:
-    """Return a tensor with axes of size 1 removed and added, or None if that does not give the new shape."""
-    pairs = [n for n in old if n != 1], [n for n in new if n != 1]
-    if len(pairs[0]) != len(pairs[1]):
-        return None
-    removed = tuple(i for i, n in enumerate(old) if n == 1)
-    added = tuple(i for i, n in enumerate(new) if n == 1)
-    if any(isinstance(a, int) and a != b for a, b in zip(*pairs, strict=True)):
-        return None
-    made = ops.squeeze(x, axis=removed) if removed else x
-    return ops.expand_dims(made, axis=added) if added else made
+def _groups(old: Sequence[Any], new: Sequence[Any]) -> list[tuple[int, int, Sequence[Any]]]:
+    """Return the smallest groups of axes that a reshape turns into others: where each begins, its length, and its new sizes.
+
+    Raises:
+        NotExact: the groups are not known for all sizes.
+    """
+    groups, i, j = [], 0, 0
+    while i < len(old) or j < len(new):
+        start, first = i, j
+        a: Any = 1
+        b: Any = 1
+        while i == start or j == first or a != b:
+            if i < len(old) and (i == start or (j > first and not _fits(a, b))):
+                a, i = a * old[i], i + 1
+            elif j < len(new):
+                b, j = b * new[j], j + 1
+            elif i < len(old):
+                a, i = a * old[i], i + 1
+            elif a == b:
+                break
+            else:
+                raise NotExact(f"the shape {_shown(old)} becomes {_shown(new)}, which Keras cannot infer.")
+        groups.append((start, i - start, new[first:j]))
+    return groups
+
+
+def _fits(whole: Any, part: Any) -> bool:
+    """Return whether a size is a multiple of another one."""
+    if isinstance(part, Dim):
+        return isinstance(whole, Dim) and whole.divided_by(part) is not None
+    return not isinstance(whole, Dim) and whole % part == 0 if isinstance(whole, int) else True
+
+
+def _regrouped(
+    x: Any, old: Sequence[Any], place: int, count: int, sizes: Sequence[Any], known: Sizes
+) -> Any:
+    """Return a tensor with a group of axes in other sizes, the other axes as they are."""
+    from graphkit.layers import Reshape
+
+    others = [i for i, n in enumerate(old) if isinstance(n, Dim) and not place <= i < place + count]
+    inner = sum(isinstance(n, Dim) for n in sizes)
+    new = [*old[:place], *sizes, *old[place + count :]]
+    if len(others) + inner <= 1:
+        return ops.reshape(x, [-1 if isinstance(n, Dim) else n for n in new])
+    if inner > 1:
+        merged = x if count == 1 else _regrouped(x, old, place, count, (math.prod(old[place : place + count]),), known)
+        return ops.take(merged, known.grid(sizes), axis=place)
+    if len(others) + inner > 2:
+        raise NotExact(f"the shape {_shown(old)} becomes {_shown(new)}, which has too many free sizes.")
+    kept = others[0]  # comes first, where Keras keeps a free size
+    to_front = [kept, *(i for i in range(len(old)) if i != kept)]
+    place_now = kept if kept < place else kept - count + len(sizes)
+    target = [-1 if isinstance(n, Dim) else n for i, n in enumerate(new) if i != place_now]
+    made = Reshape(target)(ops.transpose(x, to_front) if kept else x)
+    if place_now:
+        back = list(range(1, len(new)))
+        back.insert(place_now, 0)
+        made = ops.transpose(made, back)
+    return made
 
 
 def _shown(shape: Sequence[Any]) -> str:
@@ -281,9 +365,46 @@ def _top_k(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes
     return ops.top_k(xs[0], params["k"])
 
 
+@_op("argsort")
+def _argsort(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes: Sizes) -> Any:
+    return ops.argsort(xs[0], axis=params["axis"])
+
+
+@_op("scatter_add")
+def _scatter_add(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes: Sizes) -> Any:
+    if params["axis"] != 0 or len(sizes.inputs[1].shape) != 1 or isinstance(params["size"], Dim):
+        raise NotExact("Keras adds up segments along the first axis, of a known number.")
+    return ops.segment_sum(xs[0], xs[1], num_segments=params["size"])
+
+
+@_op("scatter_set")
+def _scatter_set(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes: Sizes) -> Any:
+    if len(sizes.inputs[1].shape) != 1:
+        raise NotExact("Keras sets rows by their number.")
+    return ops.scatter_update(xs[0], ops.reshape(xs[1], (-1, 1)), xs[2])
+
+
 @_op("max_pool", "average_pool")
 def _pool(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes: Sizes) -> Any:
     raise NotExact("windows reach over the edges in another way than Keras' 'same'.")
+
+
+@_op("average_pool")
+def _average_pool(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes: Sizes) -> Any:
+    """Average the padded windows, and correct for what does not count."""
+    x, pairs, layout = sizes.inputs[0], params["padding"], params["data_format"]
+    first = layout == "channels_first"
+    spatial = x.shape[2:] if first else x.shape[1:-1]
+    if isinstance(pairs, str) or any(isinstance(n, Dim) for n in spatial):
+        raise NotExact("windows reach over the edges of images of free sizes.")
+    pairs = [tuple(p) for p in pairs]
+    widths = [(0, 0), (0, 0), *pairs] if first else [(0, 0), *pairs, (0, 0)]
+    ones = np.pad(np.ones((1, 1, *spatial) if first else (1, *spatial, 1), x.dtype), widths)
+
+    def pooled(images: Any) -> Any:
+        return ops.average_pool(images, params["window"], params["strides"], "valid", layout)
+
+    return ops.true_divide(pooled(ops.pad(xs[0], widths)), np.asarray(pooled(ones)))
 
 
 @_op("resize")
@@ -317,20 +438,14 @@ def _arange(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, size
     start, step = params["start"], params["step"]
     if isinstance(start, Dim) or isinstance(step, Dim):
         raise NotExact("a range starts at a free size.")
-    counted = ops.subtract(ops.cumsum(ops.add(sizes.zeros(spec.shape[0]), 1), axis=0), 1)
-    made = ops.cast(counted, spec.dtype)
+    made = ops.cast(sizes.counted(spec.shape[0]), spec.dtype)
     made = made if step == 1 else ops.multiply(made, step)
     return made if start == 0 else ops.add(made, start)
 
 
 @_op("size")
 def _size(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes: Sizes) -> Any:
-    size = params["value"]
-    for whole, _ in sizes.tensors:
-        for n in whole.shape:
-            if isinstance(n, Dim) and not isinstance(size.divided_by(n), (Dim, type(None))):
-                return ops.multiply(ops.sum(ops.add(sizes.zeros(n), 1)), size.divided_by(n))
-    raise NotExact(f"no tensor has the free size {size}.")
+    return sizes.number(params["value"])
 
 
 @_op("broadcast_to")

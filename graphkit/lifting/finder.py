@@ -96,21 +96,19 @@ def _tied(findings: Findings, claimed: set[Equation]) -> set[Any]:
 
 def _is_apart(graph: LiftGraph, variable: Any, read: Sequence[tuple[LiftedCall, Any]]) -> bool:
     """Return whether layers that read a variable read different elements, or are one layer that is called several times."""
-    counts = np.zeros(variable.array.size, np.int64)
-    seen: set[Any] = set()
+    own = graph.numbers(variable)
+    counts = np.zeros(len(own), np.int64)
+    seen: dict[Any, Any] = {}
     for call, weight in read:
         key = layer_key(graph, call)
-        if key in seen:
-            continue
+        if seen.setdefault(key, call) is not call:
+            continue  # another call of the same layer
         places = graph.places(weight)
         if places is None:
             return False
-        mine = np.zeros_like(counts)
-        for root, numbers in places:
-            if root is variable:
-                np.add.at(mine, numbers.reshape(-1), 1)
-        counts += mine
-        seen.add((key, id(weight)) if not call.weights else key)
+        for numbers in places:
+            mine = numbers[(numbers >= own.start) & (numbers < own.stop)]
+            np.add.at(counts, mine - own.start, 1)
     return bool((counts <= 1).all())
 
 
@@ -119,7 +117,7 @@ def layer_key(graph: LiftGraph, call: LiftedCall) -> Any:
     parts: list[Any] = [call.layer.class_name, repr(sorted(call.layer.config.items()))]
     for weight in call.weights:
         places = graph.places(weight)
-        if not places:  # constants, or computed: never shared
-            return (*parts, id(call))
-        parts += [(id(root), numbers.shape, numbers.tobytes()) for root, numbers in places]
+        if not places or any((numbers < 0).any() for numbers in places):
+            return (*parts, id(call))  # constants, or computed: never shared
+        parts += [(numbers.shape, numbers.tobytes()) for numbers in places]
     return tuple(parts)

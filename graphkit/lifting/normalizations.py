@@ -95,6 +95,27 @@ def _fitting(match: Match, axes: list[int]) -> list[WeightFunction]:
     return found
 
 
+@recipe("group normalization, written out", P("reshape", _SHIFTED))
+def _written_group(match: Match) -> LiftedCall:
+    graph = match.graph
+    group = graph.producer(match["x"])
+    grouped, made = match.spec("x").shape, graph.spec(match.outputs[0]).shape
+    if group is None or group.primitive.name != "reshape" or graph.spec(group.inputs[0]).shape != made:
+        raise NotExact("what is normalized is no image whose channels are grouped.")
+    over = _last_axes(match, "mean", "variance")
+    (place,) = {*range(1, len(grouped))}.difference(over) if len(over) == len(grouped) - 2 else (0,)
+    if place != len(grouped) - 2 or grouped[:place] != made[:-1]:
+        raise NotExact("the mean is not taken over each group of channels-last images.")
+    weights = []
+    for name in ("gamma", "beta"):
+        shape = match.spec(name).shape
+        if shape[-2:] != grouped[-2:] or any(n != 1 for n in shape[:-2]):
+            raise NotExact(f"{name} has the shape {shape}; one number for each channel is expected.")
+        weights.append(flat(match[name]))
+    config = {"groups": grouped[place], "axis": -1, "epsilon": scalar(match, "epsilon")}
+    return call(match, "GroupNormalization", config, *weights, inputs=(group.inputs[0],))
+
+
 def _written_layer(match: Match) -> LiftedCall:
     axes = _last_axes(match, "mean", "variance")
     weights = _fitting(match, axes)
@@ -121,7 +142,10 @@ _RMS, _INVERSE_RMS = _inverse(_SQUARES)
 _RMS_UNIT = OneOf(P("divide", "x", _RMS), P("multiply", "x", _INVERSE_RMS))
 
 
-@recipe("RMS normalization, written out", P("multiply", _RMS_UNIT, _GAMMA))
+@recipe(
+    "RMS normalization, written out",
+    OneOf(P("multiply", _RMS_UNIT, _GAMMA), P("multiply", "x", P("multiply", _INVERSE_RMS, _GAMMA))),
+)
 def _written_rms(match: Match) -> LiftedCall:
     axes = _last_axes(match, "mean")
     weights = _fitting(match, axes)

@@ -386,6 +386,7 @@ class Model(Trainer, Layer):
         expand_nested: bool = False,
         show_trainable: bool = False,
         layer_range: Any = None,
+        expand: Any = None,
     ) -> None:
         """Print Keras' table of layers, shapes, parameters and connections.
 
@@ -396,6 +397,8 @@ class Model(Trainer, Layer):
             expand_nested: Whether to list the layers of nested models.
             show_trainable: Whether to add a column that shows which layers are trainable.
             layer_range: The names of the first and the last layer to show; regular expressions.
+            expand: List groups of layers with a common name scope: True opens all groups, False none, a number the groups of that many
+                levels, a list of names those groups. By default every layer is listed.
 
         Source: keras.Model.summary.
         """
@@ -407,6 +410,7 @@ class Model(Trainer, Layer):
             expand_nested=expand_nested,
             show_trainable=show_trainable,
             layer_range=layer_range,
+            expand=expand,
         )
 
     def plot(self, to_file: Any = None, **kwargs: Any) -> Any:

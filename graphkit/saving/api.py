@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -11,7 +10,7 @@ from typing import Any
 
 from graphkit.core.collection import collection_paused
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, SerializationError
-from graphkit.core.files import check_target, replacing
+from graphkit.core.files import check_target, scratch_file
 from graphkit.core.registry import did_you_mean
 from graphkit.core.serialization import custom_object_scope, reading_from
 from graphkit.saving import formats
@@ -95,8 +94,7 @@ def _as_path(given: Any) -> Iterator[Any]:
     if not isinstance(content, (bytes, bytearray, memoryview)):
         yield given
         return
-    with tempfile.TemporaryDirectory(prefix="graphkit-") as folder, replacing(Path(folder) / "model") as path:
-        path.write_bytes(content)
+    with scratch_file(content) as path:
         yield path
 
 

@@ -8,7 +8,7 @@ from html import escape
 from graphkit.visualization.picture import Picture, all_boxes
 from graphkit.visualization.svg import Drawing
 
-_STYLE = """
+STYLE = """
 :root { color-scheme: light dark; --page: #f8fafc; --card: #ffffff; --line: #d8dee8; --text: #1e293b; --faint: #64748b; --mark: #2563eb; }
 @media (prefers-color-scheme: dark) {
   :root { --page: #12161f; --card: #1c2230; --line: #323b4d; --text: #e5e9f2; --faint: #9aa6ba; --mark: #7aa7ff; }
@@ -121,7 +121,7 @@ def page(picture: Picture, drawing: Drawing) -> str:
     name = escape(picture.name)
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{name}</title>\n'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<style>{_STYLE}</style>\n</head>\n<body>\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<style>{STYLE}</style>\n</head>\n<body>\n'
         f'<div id="view">{drawing.svg}</div>\n'
         f'<div id="bar"><b>{name}</b><input id="find" type="search" placeholder="find a layer ( / )" aria-label="find a layer">'
         '<button id="out" title="zoom out ( - )">&minus;</button><button id="in" title="zoom in ( + )">+</button>'

@@ -31,6 +31,7 @@ FAMILIES: dict[str, Colours] = {
     "model": Colours("#ede9fe", "#8b5cf6", "#4c1d95"),
 }
 
+_MERGING = r"Add|Subtract|Multiply|Average|Maximum|Minimum|Concatenate|Dot|Merge"
 _BY_CLASS = (
     (r"InputLayer", "input"),
     (r".*(LSTM|GRU|RNN|Bidirectional|TimeDistributed).*", "recurrent"),
@@ -40,12 +41,20 @@ _BY_CLASS = (
     (r".*Pool.*", "pooling"),
     (r".*(Normalization|SpectralNorm).*", "normalization"),
     (r"(Spatial|Gaussian|Alpha)?(Dropout|Noise)(1D|2D|3D)?|AlphaDropout|ActivityRegularization", "regularization"),
-    (r"Add|Subtract|Multiply|Average|Maximum|Minimum|Concatenate|Dot|Merge", "merging"),
+    (_MERGING, "merging"),
     (r"Activation|ReLU|LeakyReLU|PReLU|ELU|ThresholdedReLU|Softmax", "activation"),
     (
         r"Flatten|Reshape|Permute|RepeatVector|Cropping\w*|UpSampling\w*|ZeroPadding\w*|Resizing|Rescaling|CenterCrop",
         "reshaping",
     ),
+    # ONNX' operators that have other names
+    (r"\w*(Relu|Elu|Sigmoid|Selu|Gelu|Swish|Mish|HardSwish|Tanh|Softplus|Softsign|LogSoftmax|Clip)", "activation"),
+    (
+        r"Transpose|Concat|Split|Slice|Squeeze|Unsqueeze|Expand|Tile|Pad|Resize|Upsample|Gather\w*|Scatter\w*|Shape|Cast",
+        "reshaping",
+    ),
+    (r"Mul|Sub|Div|Sum|Max|Min|Mean", "merging"),
+    (r"RNN|Loop|Scan|If", "recurrent"),
 )
 
 CALLS = ("#3b82f6", "#ea580c", "#059669", "#c026d3", "#ca8a04", "#0891b2", "#dc2626", "#65a30d")
@@ -59,7 +68,7 @@ def family_of(class_name: str, is_layer: bool, is_model: bool) -> str:
     if is_model:
         return "model"
     if not is_layer or class_name == "Lambda":
-        return next((family for pattern, family in _BY_CLASS[-3:-2] if re.fullmatch(pattern, class_name)), "operation")
+        return "merging" if re.fullmatch(_MERGING, class_name) else "operation"
     return next((family for pattern, family in _BY_CLASS if re.fullmatch(pattern, class_name)), "core")
 
 

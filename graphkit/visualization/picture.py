@@ -8,8 +8,9 @@ from typing import Any
 
 from graphkit.core.errors import InvalidArgumentError, NotBuiltError
 from graphkit.graph.node import Node
+from graphkit.visualization.labels import class_name, count
 from graphkit.visualization.palette import family_of
-from graphkit.visualization.summary import class_name, count
+from graphkit.visualization.scopes import scope_of
 
 Port = tuple[int, int]  # (call, tensor index) of an output, (call, slot) of an input
 
@@ -53,6 +54,8 @@ class Box:
         entries: for each input, the (box, port) pairs inside that read it; empty unless expanded.
         exits: for each output, the (box, port) inside that computes it.
         show_name: whether the name is drawn.
+        scope: the name scopes around the layer, outermost first.
+        is_group: whether the box is a group of layers rather than a model.
     """
 
     key: str
@@ -67,6 +70,8 @@ class Box:
     entries: list[list[tuple[str, Port]]] = field(default_factory=list)
     exits: list[tuple[str, Port]] = field(default_factory=list)
     show_name: bool = False
+    scope: tuple[str, ...] = ()
+    is_group: bool = False
 
 
 @dataclass(frozen=True)
@@ -246,6 +251,7 @@ def _box(key: str, operation: Any, nodes: list[Node], call: int | None, options:
     kind = class_name(operation)
     box = Box(key, kind, operation.name, family_of(kind, isinstance(operation, Layer), is_model(operation)))
     box.calls, box.call, box.show_name = len(nodes), call, options.show_layer_names
+    box.scope = scope_of(operation)
     wanted = (
         (options.show_layer_activations, activation_name(operation).removesuffix("linear")),
         (options.show_shapes, _shapes_row(nodes, kind)),
@@ -312,11 +318,25 @@ def _facts(operation: Any, nodes: list[Node]) -> dict[str, str]:
 
 
 def _config_facts(operation: Any) -> dict[str, str]:
+    node = getattr(operation, "node", None)
+    if node is not None and hasattr(node, "attribute"):  # an imported ONNX node
+        return {"node": str(node.name), **{a.name: _plain_attribute(a) for a in node.attribute}}
     try:
         config = operation.get_config()
     except (NotImplementedError, TypeError, ValueError):  # a custom layer without a config is drawn all the same
         return {}
     return {k: shown for k, v in config.items() if k not in ("name", "trainable", "dtype") and (shown := _plain(v))}
+
+
+def _plain_attribute(attribute: Any) -> str:
+    from onnx.helper import get_attribute_value
+
+    value = get_attribute_value(attribute)
+    if isinstance(value, bytes):
+        return _plain(value.decode(errors="replace"))
+    if hasattr(value, "dims"):
+        return f"tensor of shape {show_shape(value.dims)}"
+    return f"graph of {len(value.node)} nodes" if hasattr(value, "node") else str(value)[:120]
 
 
 def _plain(value: Any) -> str:

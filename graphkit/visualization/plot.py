@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from graphkit.core.errors import InvalidArgumentError
 from graphkit.core.files import write_bytes, write_text
 from graphkit.visualization.dot import Dot, formats, to_dot
+from graphkit.visualization.group_page import page_of_groups
+from graphkit.visualization.groups import MANY, Expand, grouped, opened
 from graphkit.visualization.html import page
-from graphkit.visualization.picture import Options, Picture, picture_of
+from graphkit.visualization.picture import Options, Picture, all_boxes, picture_of
 from graphkit.visualization.scene import scene_of
 from graphkit.visualization.svg import Drawing, draw
 
@@ -26,6 +29,7 @@ def plot_model(
     show_layer_activations: bool = False,
     show_trainable: bool = False,
     show_nodes: bool = False,
+    expand: Expand = None,
     **kwargs: Any,
 ) -> Drawing:
     """Draw a model's graph.
@@ -44,6 +48,9 @@ def plot_model(
         show_trainable: show whether layers are trainable.
         show_nodes: draw one box per call. Otherwise a shared layer is one box, marked ×2, with arrows in a different colour
             for each call.
+        expand: draw groups of layers: those with a common name scope ("layer1" of "/layer1/conv1/Conv"), and runs of layers where there
+            are many without scopes. True opens all groups, False none, a number the groups of that many levels, a list of names
+            those groups. By default there are groups only in an `.html` file of many layers; there they open and close on a click.
         **kwargs: rejected.
 
     Returns:
@@ -67,7 +74,12 @@ def plot_model(
         show_nodes,
         rankdir,
     )
-    picture = picture_of(model, options)
+    flat = picture_of(model, options)
+    picture = flat if expand is None else opened(grouped(flat), expand)
+    if to_file is not None and expand is None and _is_page(to_file) and rankdir == "TB":
+        nested = picture_of(model, replace(options, expand_nested=True))
+        if len(all_boxes(nested)) > MANY:
+            return _grouped_page(grouped(nested), Path(to_file))
     drawing = draw(scene_of(picture), f"model {model.name}")
     if to_file is not None:
         _write(Path(to_file), picture, drawing, dpi)
@@ -120,6 +132,16 @@ def model_to_html(model: Any) -> str:
     options = Options(show_layer_names=True, show_shapes=True)
     drawing = draw(scene_of(picture_of(model, options)), f"model {model.name}")
     return f'<div style="max-height:80vh;overflow:auto">{drawing.svg}</div>'
+
+
+def _is_page(path: Any) -> bool:
+    return Path(path).suffix.lower() in (".html", ".htm")
+
+
+def _grouped_page(picture: Picture, path: Path) -> Drawing:
+    """Write a page with groups, and return the drawing in which they are closed."""
+    write_text(path, page_of_groups(picture))
+    return draw(scene_of(opened(picture, False)), f"model {picture.name}")
 
 
 def _write(path: Path, picture: Picture, drawing: Drawing, dpi: int) -> None:

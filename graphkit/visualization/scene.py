@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from graphkit.visualization.layering import Link, Vertex
@@ -43,6 +43,8 @@ class Line:
         hint: the text that is shown on hovering.
         tags: (text, position) labels for the calls of shared layers.
         dashed: whether the line is dashed.
+        source: the key of the box that it leaves, and the number of the output; the key is "" for an input of the picture.
+        target: the key of the box that it enters, and the number of the input; the key is "" for an output of the picture.
     """
 
     start: Point
@@ -52,6 +54,8 @@ class Line:
     hint: str = ""
     tags: list[tuple[str, Point]] = field(default_factory=list)
     dashed: bool = False
+    source: tuple[str, int] = ("", 0)
+    target: tuple[str, int] = ("", 0)
 
 
 @dataclass
@@ -115,6 +119,17 @@ def badge_width(badge: str) -> float:
 _OUTLET = "outlet"
 
 
+def tile_of(box: Box) -> tuple[Scene, list[float], list[float]]:
+    """Lay out the picture inside a box from top to bottom, with the boxes in it closed.
+
+    Returns:
+        The scene, and the x coordinates at which its inputs enter and its outputs leave.
+    """
+    assert box.inside is not None
+    closed = replace(box.inside, boxes={key: replace(b, inside=None) for key, b in box.inside.boxes.items()})
+    return _Builder(closed, "TB", box.entries, box.exits).build()
+
+
 class _Builder:
     """Lays out one picture from top to bottom; the caller rotates it afterwards, so widths and heights are swapped for LR and RL."""
 
@@ -134,6 +149,8 @@ class _Builder:
         self.vertices: list[Vertex] = []
         self.links: list[Link] = []
         self.arrows: list[Arrow] = []
+        self.inlets: dict[int, int] = {}  # vertices -> numbers of inputs
+        self.outlets: dict[int, int] = {}
 
     def build(self) -> tuple[Scene, list[float], list[float]]:
         """Return the scene, and the x coordinates at which inputs enter and outputs leave."""
@@ -144,7 +161,9 @@ class _Builder:
         for arrow in self.picture.arrows:
             self._add_link(arrow)
         inlets = [self._add_inlet(users) for users in self.entries]
+        self.inlets = {vertex: number for number, vertex in enumerate(inlets)}
         outlets = [self._add_outlet(maker) for maker in self.exits]
+        self.outlets = {vertex: number for number, vertex in enumerate(outlets)}
         laid = lay_out(self.vertices, self.links)
         self.scene.width, self.scene.height = laid.width, laid.height
         for key, box in self.picture.boxes.items():
@@ -247,6 +266,12 @@ class _Builder:
         runs_on = arrow.target in self.inner and link.fixed_target and arrow.target_call is None
         line = Line(
             path[0], _pieces(path), colour, not runs_on and arrow.shape != _OUTLET, arrow.shape.removeprefix(_OUTLET)
+        )
+        line.source = (
+            ("", self.inlets[link.source]) if link.source in self.inlets else (arrow.source, arrow.source_port[1])
+        )
+        line.target = (
+            ("", self.outlets[link.target]) if link.target in self.outlets else (arrow.target, arrow.target_port[1])
         )
         if not self.picture.options.show_nodes:
             line.tags = _tags(arrow, path)

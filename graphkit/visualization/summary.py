@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from graphkit.core import dtypes
 from graphkit.core.errors import InvalidArgumentError
 from graphkit.graph.node import Node
+from graphkit.visualization.labels import class_name, count
 
 _UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
 _NUMBER, _UNKNOWN, _TYPE = "color(34)", "color(45)", "color(33)"
@@ -43,6 +44,7 @@ def summary(
     expand_nested: bool = False,
     show_trainable: bool = False,
     layer_range: Sequence[str] | None = None,
+    expand: Any = None,
 ) -> None:
     """Print a table of the model's layers.
 
@@ -54,13 +56,15 @@ def summary(
         expand_nested: also list the layers of nested models.
         show_trainable: add a column with Y or N.
         layer_range: two names or regular expressions, of the first and the last layer to list.
+        expand: list groups of layers, as `plot_model` draws them: those with a common name scope. True opens all groups, False none, a
+            number the groups of that many levels, a list of names those groups. By default every layer is listed.
 
     Raises:
         InvalidArgumentError: `positions` or `layer_range` is invalid, or the line is too short.
 
     Source: keras.Model.summary.
     """
-    table = _Table(model, expand_nested, show_trainable, layer_range)
+    table = _Table(model, expand_nested, show_trainable, layer_range, expand)
     text = table.render(line_length, positions, colour=print_fn is None)
     if print_fn is not None:
         print_fn(text)
@@ -99,11 +103,6 @@ def is_functional(model: Any) -> bool:
     return isinstance(model, Functional)
 
 
-def class_name(operation: Any) -> str:
-    """Return the class name of a layer, or the Keras name of an op."""
-    return str(getattr(operation, "class_name", type(operation).__name__))
-
-
 def readable_size(size: float) -> str:
     """Format a number of bytes as Keras does: `2.50 KB`."""
     for unit in _UNITS[:-1]:
@@ -111,11 +110,6 @@ def readable_size(size: float) -> str:
             return f"{size:.2f} {unit}"
         size /= 1024
     return f"{size:.2f} {_UNITS[-1]}"
-
-
-def count(variables: Iterable[Any]) -> int:
-    """Return the number of elements of variables."""
-    return sum(math.prod(v.shape) for v in variables)
 
 
 def size_in_bytes(variables: Iterable[Any]) -> float:
@@ -128,7 +122,12 @@ class _Table:
     """The rows of a summary, and how they are printed."""
 
     def __init__(
-        self, model: Any, expand_nested: bool, show_trainable: bool, layer_range: Sequence[str] | None
+        self,
+        model: Any,
+        expand_nested: bool,
+        show_trainable: bool,
+        layer_range: Sequence[str] | None,
+        expand: Any = None,
     ) -> None:
         self.model = model
         self.expand_nested, self.show_trainable = expand_nested, show_trainable
@@ -139,6 +138,7 @@ class _Table:
         listed = list(model.operations) if self.nodes else list(model.layers)
         first, last = bounds(listed, layer_range)
         self.listed = listed[first:last]
+        self.expand = expand if self.nodes else None
 
     def columns(self, positions: Sequence[float] | None) -> list[Column]:
         columns = list(_CHAIN if self.chain else _GRAPH)
@@ -187,6 +187,15 @@ class _Table:
 
     def rows(self) -> Iterator[list[Any]]:
         """Yield the cells of the table, layer by layer."""
+        if self.expand is not None:
+            from graphkit.visualization.groups import outline
+
+            for name, level, members in outline(self.model, self.expand):
+                chosen = [layer for layer in members if layer in self.listed]
+                prefix = "   " * level + "└ " if level else ""
+                if chosen:
+                    yield self._group_cells(prefix + name, chosen) if name else self._cells(chosen[0], prefix)
+            return
         for layer in self.listed:
             yield from self._rows_of(layer, 0)
 
@@ -210,6 +219,27 @@ class _Table:
             has_weights = bool(getattr(layer, "weights", None))
             cells.append(
                 Text("-", "bold") if not has_weights else Text("Y", _YES) if layer.trainable else Text("N", _NO)
+            )
+        return cells
+
+    def _group_cells(self, name: str, members: list[Any]) -> list[Any]:
+        """Return the cells of a group: the shape of its last layer, its parameters, and the layers outside that it reads."""
+        from rich.text import Text
+
+        weights = {id(w): w for layer in members for w in getattr(layer, "weights", ())}
+        cells: list[Any] = [
+            Text.assemble(f"{name} (", (f"{len(members)} layers", _TYPE), ")"),
+            self._shape_cell(members[-1]),
+            Text(f"{count(weights.values()):,}", _NUMBER),
+        ]
+        if not self.chain:
+            inside = {layer.name for layer in members}
+            read = dict.fromkeys(s for layer in members for s in self.sources.get(layer, ()) if s[0] not in inside)
+            cells.append(Text(", ".join(f"{n}[{node}][{tensor}]" for n, node, tensor in read) or "-"))
+        if self.show_trainable:
+            kinds = {bool(layer.trainable) for layer in members if getattr(layer, "weights", None)}
+            cells.append(
+                Text("-" if not kinds else "Y" if kinds == {True} else "N" if kinds == {False} else "Y/N", "bold")
             )
         return cells
 

@@ -71,6 +71,11 @@ def draw(scene: Scene, title: str) -> Drawing:
     return Drawing("\n".join(parts), width, height)
 
 
+def box_fragment(placed: PlacedBox) -> str:
+    """Return the SVG of one box."""
+    return _box(placed)
+
+
 def _n(number: float) -> str:
     """Format a coordinate with at most one decimal."""
     return f"{round(number, 1) + 0.0:.1f}".removesuffix(".0")  # + 0.0: no "-0"

@@ -121,6 +121,38 @@ def test_nodes_of_onnx_graphs_get_layers_beside_them() -> None:
     assert np.abs(np.asarray(made(data)) - np.asarray(model(data))).max() > 0
 
 
+def test_a_nested_model_stands_for_its_layers() -> None:
+    assert trained(graphs.add_lora(net(), "encoder", 1)) == ["dense/lora_kernel_a", "dense/lora_kernel_b"]
+
+
+def test_layers_without_a_matrix_are_passed_over() -> None:
+    made = graphs.add_lora(net(), "*", 1, nested=False)
+
+    assert sorted({path.split("/")[0] for path in trained(made)}) == ["first", "head", "shared"]
+
+
+@pytest.mark.parametrize("left", [False, True])
+def test_only_products_with_the_last_axis_get_layers_beside_them(left: bool) -> None:
+    """A square matrix on the other side keeps the shape as well."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    weight = np.random.default_rng(1).normal(size=(4, 4)).astype("float32")
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["w", "x"] if left else ["x", "w"], ["y"], "product")],
+        "net",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 4, 4])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", 4, 4])],
+        [numpy_helper.from_array(weight, "w")],
+    )
+    model = opened(graph)
+
+    if left:
+        with pytest.raises(UnsupportedError, match="last axis"):
+            graphs.add_lora(model, "MatMul", 2)
+    else:
+        assert len(graphs.add_lora(model, "MatMul", 2).trainable_variables) == 2
+
+
 def matmul_model() -> Any:
     """An imported graph of one matrix product and a ReLU."""
     from onnx import TensorProto, helper, numpy_helper
@@ -276,8 +308,8 @@ WRONG: dict[str, tuple[Any, Any, str]] = {
     "nothing to freeze": (lambda: graphs.freeze(net(), "LSTM"), UnknownNameError, "matches"),
     "no rank": (lambda: graphs.add_lora(net(), "first", 0), InvalidArgumentError, "positive integer"),
     "twice": (lambda: graphs.add_lora(graphs.add_lora(net(), "first", 1), "first", 1), InvalidArgumentError, "already"),
-    "no weights": (lambda: graphs.add_lora(net(), "act", 1), UnsupportedError, "has none"),
-    "two inputs": (lambda: graphs.add_lora(net(), "total", 1), UnsupportedError, "one tensor"),
+    "no weights": (lambda: graphs.add_lora(net(), "act", 1), UnsupportedError, "have none"),
+    "two inputs": (lambda: graphs.add_lora(net(), "total", 1), UnsupportedError, "have none"),
     "no such activation": (lambda: graphs.replace_activation(net(), "relo", "gelu"), ValueError, "relo"),
     "an activation that does not occur": (lambda: graphs.replace_activation(net(), "elu", "gelu"), UnknownNameError, "'elu'"),
     "no units": (lambda: graphs.replace_head(net(), 0), InvalidArgumentError, "got 0"),

@@ -60,6 +60,32 @@ def test_every_match_is_replaced_also_in_nested_models(pattern: Any, replacement
     assert not graphs.find(made, "ReLU")
 
 
+def models_in_models() -> Any:
+    """A layer two models deep, whose output is that of both."""
+    inmost_input, inner_input, inputs = Input((4,)), Input((4,)), Input((4,), name="x")
+    inmost = Model(inmost_input, layers.Dense(4, name="deep")(inmost_input), name="inmost")
+    inner = Model(inner_input, inmost(inner_input), name="inner")
+    return Model(inputs, layers.Add(name="sum")([inner(inputs), inner(layers.ReLU()(inputs))]))
+
+
+def test_a_layer_deep_inside_is_replaced_in_all_calls_of_its_model() -> None:
+    model = models_in_models()
+    data = np.random.default_rng(0).normal(size=(3, 4)).astype("float32")
+
+    made = graphs.replace(model, "inner/inmost/deep", lambda match: match.output * 2.0)
+
+    np.testing.assert_allclose(made(data), 2 * np.asarray(model(data)), rtol=1e-6)
+    assert len(made.get_layer("inner").nodes) == 2
+
+
+def test_a_size_that_changes_deep_inside_is_noticed_outside() -> None:
+    with pytest.raises(ShapeError, match="inside 'inner'"):
+        graphs.replace(models_in_models(), "inner/inmost/deep", layers.Dense(1))
+
+    made = graphs.replace(models_in_models(), "inner/inmost/deep", layers.Dense(1), keep_shapes=False)
+    assert made.output_shape == (None, 1)
+
+
 def test_nested_models_are_left_alone_if_asked() -> None:
     made = graphs.replace(net(), "ReLU", layers.ELU, nested=False)
 

@@ -20,7 +20,7 @@ from tests.docs.keras_coverage import snapshot
 from tests.registries import import_all, isolate
 
 # The kinds of objects that files name, and where graphkit keeps those that Keras has not.
-OWN_MODULES = {"graphkit.layers"}
+OWN_MODULES = {"graphkit.layers", "graphkit.onnx"}
 
 
 def keras_names() -> set[tuple[str, str]]:

@@ -21,6 +21,7 @@ from graphkit.layers.context import call_context
 from graphkit.layers.input_layer import Input
 from graphkit.lifting.calls import LayerSpec, LiftedCall
 from graphkit.models.functional import Functional
+from graphkit.visualization.scopes import scope_of
 
 from .layers import OnnxInitializer, OnnxNode
 
@@ -51,7 +52,9 @@ class ImportReport:
         return not self.kept
 
     def __str__(self) -> str:
-        lines = [f"{self.nodes} nodes became {sum(self.layers.values())} layers and {sum(self.ops.values())} ops of Keras."]
+        lines = [
+            f"{self.nodes} nodes became {sum(self.layers.values())} layers and {sum(self.ops.values())} ops of Keras."
+        ]
         lines += [f"  {count} x {name}" for name, count in sorted(self.layers.items(), key=lambda item: -item[1])]
         lines += [f"  {count} x op {name}" for name, count in sorted(self.ops.items(), key=lambda item: -item[1])]
         lines += [f"  learned constant: {name}" for name in self.constants]
@@ -79,10 +82,25 @@ def lift(model: Functional) -> Functional:
         model.import_report = ImportReport(len(traced.blocks), kept=dict.fromkeys(traced.blocks, str(error)))
         return model
     result = Functional(_one(made.inputs), _one(made.outputs), name=model.name)
+    _keep_scopes(model, result)
     result.import_report = ImportReport(
-        len(traced.blocks), dict(made.layers), dict(made.ops), tuple(made.constants), dict(made.kept), dict(made.refused)
+        len(traced.blocks),
+        dict(made.layers),
+        dict(made.ops),
+        tuple(made.constants),
+        dict(made.kept),
+        dict(made.refused),
     )
     return result
+
+
+def _keep_scopes(model: Functional, result: Functional) -> None:
+    """Let drawings and summaries group the layers as the nodes were."""
+    scopes = {operation.name: scope_of(operation) for operation in model.operations}
+    for operation in result.operations:
+        found = scopes.get(operation.name) or scopes.get(operation.name.rpartition("_")[0])
+        if found:
+            operation.name_scopes = found
 
 
 class _Traced:

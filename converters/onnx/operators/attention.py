@@ -377,7 +377,7 @@ def group_query_attention(
         sink = ops.zeros((1, 1, 1), dtype=dtype) if head_sink is None else ops.reshape(head_sink, (-1, 1, 1))
     repeats = num_heads // kv_num_heads
     wide = [v if repeats == 1 else ops.repeat(v, repeats, axis=1) for v in (key, value)]
-    made, _ = attended(query, *wide, biases, scale, softcap, sink)
+    made, _ = attended(query, wide[0], wide[1], biases, scale, softcap, sink)
     return joined_heads(made), key, value
 
 

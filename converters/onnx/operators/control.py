@@ -15,8 +15,7 @@ import numpy as np
 from graphkit import ops
 from graphkit.core.dims import Dim
 from graphkit.core.errors import GraphKitError, InvalidArgumentError, UnsupportedError
-from graphkit.ir.tracing import Tracer, current_trace
-from graphkit.ops.counting import measured_size
+from graphkit.ir.tracing import Tracer, current_trace, measured_size
 
 from ..element_types import NAMES_OF_TYPES
 from .evaluate import Body

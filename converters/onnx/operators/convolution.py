@@ -299,6 +299,10 @@ def average_pool(
     steps, dilation, given, padding = _windowed(x, auto_pad, ceil_mode, dilations, kernel_shape, pads, strides)
     if all(pair == (0, 0) for pair in padding) and all(d == 1 for d in dilation):
         return ops.average_pool(x, tuple(kernel_shape), steps, "valid", _FIRST)
+    if not count_include_pad and all(d == 1 for d in dilation) and len(kernel_shape) <= 3:
+        return ops.average_pool(x, tuple(kernel_shape), steps, padding, _FIRST)  # padding does not count
+    if padding == given and all(d == 1 for d in dilation) and len(kernel_shape) <= 3:
+        return ops.average_pool(_pad(x, padding, 0), tuple(kernel_shape), steps, "valid", _FIRST)
     total = _sum_of(ops.stack(_taps(_pad(x, padding, 0), kernel_shape, steps, dilation)[0]))
     ones = ops.ones((1, 1, *shape_of(x)[2:]), dtype=dtype_name(x))
     if count_include_pad:

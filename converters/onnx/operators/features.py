@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -195,21 +195,27 @@ def dict_vectorizer(x: Any, *, int64_vocabulary: Any = None, string_vocabulary: 
     return np.array([("" if is_text else 0) if v is None else v for v in found], kind).reshape(1, -1)
 
 
+_CASTS: dict[str, tuple[Any, Callable[[Any], Any]]] = {
+    "TO_FLOAT": (np.float32, float),
+    "TO_INT64": (np.int64, lambda value: int(float(value))),
+    "TO_STRING": (object, str),
+}
+
+
 @operator("CastMap", domain=ML)
 def cast_map(x: Any, *, cast_to: str = "TO_FLOAT", map_form: str = "DENSE", max_map: int = 1) -> Any:
     """Return the values of a map by rising keys, as one row; a sparse one has its keys as places."""
     table = _as_map(x)
-    kinds: dict[str, Any] = {"TO_FLOAT": np.float32, "TO_INT64": np.int64, "TO_STRING": object}
-    if cast_to not in kinds:
-        raise UnsupportedError(f"cast_to expects one of {sorted(kinds)}, got {cast_to!r}.")
-    convert = {"TO_FLOAT": float, "TO_INT64": lambda v: int(float(v)), "TO_STRING": str}[cast_to]
+    if cast_to not in _CASTS:
+        raise UnsupportedError(f"cast_to expects one of {sorted(_CASTS)}, got {cast_to!r}.")
+    kind, convert = _CASTS[cast_to]
     keys: Sequence[int] = sorted(table)
     if map_form == "DENSE":
         row = [convert(table[key]) for key in keys]
     else:
         empty = "" if cast_to == "TO_STRING" else 0
         row = [convert(table[place]) if place in table else empty for place in range(max_map)]
-    return np.array(row, kinds[cast_to]).reshape(1, -1)
+    return np.array(row, kind).reshape(1, -1)
 
 
 @operator("ZipMap", domain=ML)

@@ -158,8 +158,8 @@ def lrn(x: Any, *, alpha: float = 0.0001, beta: float = 0.75, bias: float = 1.0,
 def dropout_attribute(
     node: NodeCall, x: Any, *, ratio: float = 0.5, is_test: int = 0, consumed_inputs: Any = None
 ) -> Any:
-    """Return the input, as in inference (before version 12)."""
-    return (x, ops.ones_like(x, dtype="bool")) if node.outputs > 1 else x
+    """Return the input, as in inference (before version 12); the mask, which is open there, is 0 as in onnxruntime."""
+    return (x, ops.zeros_like(x, dtype=dtype_name(x) if node.opset < 10 else "bool")) if node.outputs > 1 else x
 
 
 @operator("Dropout", since=12, takes_node=True)

@@ -34,6 +34,8 @@ _ACTIVATIONS: dict[str, tuple[Callable[[Any, float, float], Any], float, float]]
     "softplus": (lambda x, a, b: ops.softplus(x), 0.0, 0.0),
 }
 
+_WITHOUT_DEFAULTS = ("affine", "scaledtanh")
+
 
 def _functions(names: Sequence[str], alphas: Sequence[float] | None, betas: Sequence[float] | None) -> list[Function]:
     """Return the activations by name; alphas and betas are consumed in order by those that have one."""
@@ -46,6 +48,10 @@ def _functions(names: Sequence[str], alphas: Sequence[float] | None, betas: Sequ
         takes_alpha, takes_beta = alpha != 0.0, beta != 0.0 or name.lower() == "affine"
         a = waiting[0].pop(0) if takes_alpha and waiting[0] else alpha
         b = waiting[1].pop(0) if takes_beta and waiting[1] else beta
+        if name.lower() in _WITHOUT_DEFAULTS and not (len(alphas or ()) and len(betas or ())):
+            raise UnsupportedError(
+                f"the activation {name!r} has no defaults; it requires activation_alpha and activation_beta."
+            )
         made.append(partial(_applied, name.lower(), a, b))
     return made
 

@@ -154,7 +154,9 @@ def resize(
         if size == old[axis] and factor == 1.0 and not (crops and (start, end) != (0.0, 1.0)):
             continue
         if isinstance(size, Dim) or isinstance(old[axis], Dim):
-            made = _resized_unknown(made, axis, (old[axis], size), factor, mode, coordinate_transformation_mode, nearest_mode)
+            made = _resized_unknown(
+                made, axis, (old[axis], size), factor, mode, coordinate_transformation_mode, nearest_mode
+            )
             continue
         where = _COORDINATES[coordinate_transformation_mode](
             np.arange(size, dtype=np.float64), factor, old[axis], size, (start, end)
@@ -204,7 +206,9 @@ def _scaled(size: Any, factor: float) -> Any:
         return int(np.floor(size * factor))
     fraction = Fraction(factor).limit_denominator(64)
     if float(fraction) != factor:
-        raise UnknownSizeError(f"Resize by the factor {factor} requires a size that is known while the graph is traced.")
+        raise UnknownSizeError(
+            f"Resize by the factor {factor} requires a size that is known while the graph is traced."
+        )
     return size * fraction.numerator // fraction.denominator
 
 
@@ -364,6 +368,20 @@ def _cubic_weight(d: Any, a: float = -0.75) -> Any:
     near = ops.add(ops.multiply(ops.multiply(ops.subtract(ops.multiply(d, a + 2), a + 3), d), d), 1.0)
     far = ops.subtract(ops.multiply(ops.add(ops.multiply(ops.subtract(ops.multiply(d, a), 5 * a), d), 8 * a), d), 4 * a)
     return ops.where(ops.less_equal(d, 1.0), near, ops.where(ops.less(d, 2.0), far, ops.zeros_like(d)))
+
+
+@operator("AffineGrid", since=20)
+def affine_grid(theta: Any, size: Any, *, align_corners: int = 0) -> Any:
+    """Return the coordinates (batch, *sizes, axes) that affine maps give for the points of a grid from -1 to 1."""
+    sizes = [int(n) for n in ints(size, "size")[2:]]
+    count = len(sizes)
+    if align_corners:
+        lines = [np.linspace(-1.0, 1.0, n) if n > 1 else np.array([-1.0]) for n in sizes]
+    else:
+        lines = [(2 * np.arange(n) + 1) / n - 1 for n in sizes]
+    grid = np.stack([*np.meshgrid(*lines, indexing="ij")[::-1], np.ones(sizes)], axis=-1).reshape(-1, count + 1)
+    made = ops.matmul(grid.astype(dtypes.to_numpy(dtype_name(theta))), ops.swapaxes(theta, -1, -2))
+    return ops.reshape(made, (shape_of(theta)[0], *sizes, count))
 
 
 @operator("RoiAlign")

@@ -170,7 +170,7 @@ def _range(start: Any, stop: Any, step: int, size: Any) -> slice:
         start = min(max(start + size if start < 0 else start, 0), size)
         stop = min(max(stop + size if stop < 0 else stop, 0), size)
         return slice(start, max(stop, start), step)
-    start = min(max(start + size if start < 0 else start, -1), size - 1)
+    start = min(max(start + size if start < 0 else start, 0), size - 1)  # clamped to the axis, other than in Python
     stop = min(max(stop + size if stop < 0 else stop, -1), size - 1)
     if stop >= start:
         return slice(0, 0)

@@ -624,6 +624,11 @@ class ContrastLimitedAdaptiveHistogramEqualization(ValueRangeArgument, ImageLaye
     clip_limit: float = argument(default=4.0, kw_only=True)
     tile_grid_size: Any = argument(default=(8, 8), convert=tuple, kw_only=True)
 
+    def transform_images(self, images: Any, transformation: Any = None, training: bool = True) -> Any:
+        """Return the equalized images in their own dtype: for bytes, values are rounded down."""
+        images = ops.convert_to_tensor(images)
+        return ops.cast(super().transform_images(images, transformation, training), images.dtype)
+
     def change(self, images: Any, transformation: Any, *, masks: bool = False) -> Any:
         """Return the equalized images. Raises ShapeError if height, width or channels are unknown."""
         x = self._with_channels_last(images)
@@ -666,18 +671,22 @@ class ContrastLimitedAdaptiveHistogramEqualization(ValueRangeArgument, ImageLaye
         rows, columns = self.tile_grid_size
         places, shares = [], []
         for length, number in ((tall, rows), (wide, columns)):
-            at = (np.arange(length * number) - length / 2.0) / length + 1.0
+            at = (np.arange(length * number, dtype=np.float32) - np.float32(length / 2)) / np.float32(
+                length
+            ) + np.float32(1)
             low = np.floor(at)
             places.append([np.clip(low + i, 0, number + 1).astype(np.int32) for i in (0, 1)])
-            shares.append([(1 - (at - low)).astype(np.float32), (at - low).astype(np.float32)])
+            shares.append([np.float32(1) - (at - low), at - low])
         channel = np.arange(channels, dtype=np.int32)
-        total: Any = 0.0
-        for i in (0, 1):
-            for j in (0, 1):
-                tile = (places[0][i][:, None] * (columns + 2) + places[1][j][None, :])[..., None] * channels + channel
-                index = ops.reshape(
-                    values + tile * 256, (ops.shape(values)[0], tall * rows * wide * columns * channels)
-                )
-                looked = ops.reshape(ops.take_along_axis(tables, index, axis=1), ops.shape(values))
-                total = total + looked * (shares[0][i][:, None] * shares[1][j][None, :])[..., None]
-        return total
+
+        def looked_up(i: int, j: int) -> Any:
+            tile = (places[0][i][:, None] * (columns + 2) + places[1][j][None, :])[..., None] * channels + channel
+            index = ops.reshape(values + tile * 256, (ops.shape(values)[0], tall * rows * wide * columns * channels))
+            return ops.reshape(ops.take_along_axis(tables, index, axis=1), ops.shape(values))
+
+        def mixed(first: Any, second: Any, axis: int) -> Any:  # in Keras' order: bytes are rounded down
+            near, far = (s[:, None, None] if axis == 0 else s[None, :, None] for s in shares[axis])
+            return first * near + second * far
+
+        top, bottom = (mixed(looked_up(i, 0), looked_up(i, 1), 1) for i in (0, 1))
+        return mixed(top, bottom, 0)
