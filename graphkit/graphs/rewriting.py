@@ -380,8 +380,11 @@ def _accepted(node: Node, operation: Any, args: list[Any], kwargs: dict[str, Any
     default = signature_of(type(node.operation).call).parameters.get("training")
     filled_in = default is not None and kwargs.get("training") is default.default
     kept = {k: v for k, v in kwargs.items() if (k in parameters or takes_any) and not (k == "training" and filled_in)}
-    lost = [k for k, v in kwargs.items() if k not in kept and nest.flatten([v]) and isinstance(v, SymbolicTensor)]
-    lost = [k for k in lost if not k.endswith("mask")]
+    lost = [
+        k
+        for k, v in kwargs.items()
+        if k not in kept and not k.endswith("mask") and any(isinstance(t, SymbolicTensor) for t in nest.flatten([v]))
+    ]
     if lost:
         raise InvalidArgumentError(
             f"Layer {node.operation.name!r} is called with the tensors {lost}, which {type(operation).__name__} "

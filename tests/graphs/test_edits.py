@@ -456,6 +456,12 @@ def split_net() -> Any:
     return Model(inputs, ops.split(inputs, 2, axis=-1))
 
 
+def with_states() -> Any:
+    steps = Input((4, 3), name="steps")
+    _, *states = layers.LSTM(5, return_state=True, name="encoder")(steps)
+    return Model(steps, layers.LSTM(5, name="decoder")(steps, initial_state=states))
+
+
 WRONG: dict[str, tuple[Any, Any, str]] = {
     "no such layer": (lambda: graphs.replace(net(), "frist", layers.ELU), UnknownNameError, "Did you mean 'first'"),
     "no such class": (lambda: graphs.replace(net(), "RelU", layers.ELU), UnknownNameError, "Did you mean 'ReLU'"),
@@ -474,6 +480,9 @@ WRONG: dict[str, tuple[Any, Any, str]] = {
     "another dtype": (lambda: graphs.replace(net(), "act", lambda m: ops.cast(m.input, "int32")), DTypeError, "int32"),
     "several places for one layer": (
         lambda: graphs.replace(net(), ["first", "encoder/dense"], layers.Dense(4)), InvalidArgumentError, "function",
+    ),
+    "tensors that it does not take": (
+        lambda: graphs.replace(with_states(), "decoder", layers.Dense(5), keep_shapes=False), InvalidArgumentError, "initial_state",
     ),
     "not a replacement": (lambda: graphs.replace(net(), "act", 3), InvalidTypeError, "got 3"),
     "not a pattern": (lambda: graphs.replace(net(), 3, layers.ELU), InvalidTypeError, "got 3"),
