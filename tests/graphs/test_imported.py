@@ -10,6 +10,7 @@ import pytest
 
 import graphkit
 from graphkit import activations, graphs, layers
+from graphkit.errors import InvalidArgumentError
 
 FILES = Path(__file__).parents[2] / "fixtures" / "onnx" / "tf2onnx"
 LIFT = pytest.mark.parametrize("lift", [True, False], ids=["layers", "nodes"])
@@ -106,3 +107,26 @@ def test_a_file_is_cut_and_joined_again(lift: bool) -> None:
 
     np.testing.assert_allclose(upper(lower(x)), model(x), rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(made(x), model(x), rtol=1e-5, atol=1e-6)
+
+
+def test_nodes_share_their_weights() -> None:
+    """The two MatMul nodes of the query and the key."""
+    model, x = opened("transformer_block", lift=False)
+    names = [f"functional_1.multi_head_attention_1.{part}_1.MatMul" for part in ("query", "key")]
+
+    made = graphs.share(model, names)
+
+    direct = graphkit.load(FILES / "transformer_block.onnx", lift=False)
+    query, key = (direct.get_layer(name) for name in names)
+    key.set_weights(query.get_weights())
+    np.testing.assert_array_equal(made(x), direct(x))
+    assert len(made.weights) == len(model.weights) - 1
+    assert np.abs(np.asarray(made(x)) - np.asarray(model(x))).max() > 0
+
+
+def test_nodes_of_other_operators_share_nothing() -> None:
+    model, _ = opened("convnet", lift=False)
+    names = [o.name for o in model.operations if graphs.patterns.class_of(o) in ("Relu", "Softmax")]
+
+    with pytest.raises(InvalidArgumentError, match="op: 'Relu' and 'Softmax'"):
+        graphs.share(model, names)
