@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from types import FunctionType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -39,7 +40,8 @@ def replace(
         model: A functional or sequential model; it stays as it is.
         pattern: What `find` takes.
         replacement: A layer or model, which is called as the matched layer was; a layer class, of which each place gets a new layer; or
-            a function (match -> layer, tensor, or None to leave the place as it is).
+            a function (match -> layer, tensor, or None to leave the place as it is). A function of `graphkit.ops` or
+            `graphkit.activations` is called on the tensors that the matched layers read.
         nested: Whether to search nested models too.
         keep_shapes: Whether shapes and dtypes that other layers read must stay the same. If False, the following ones are computed
             anew, and layers whose weights do not fit raise. Those of the model's outputs may always change.
@@ -344,6 +346,8 @@ def _key(match: Match) -> Any:
 
 def _maker(replacement: Any, places: Sequence[Match]) -> _Make:
     """Return the function (match -> tensors) of a replacement."""
+    if isinstance(replacement, FunctionType) and replacement.__module__.startswith("graphkit."):
+        return lambda match: replacement(*match.inputs)  # ops.gelu, activations.relu
     choose = _Chooser(replacement, places, "replace")
 
     def make(match: Match) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from graphkit import Input, Model, Sequential, graphs, layers, ops
+from graphkit import Input, Model, Sequential, activations, graphs, layers, ops
 from graphkit.errors import (
     DTypeError,
     GraphError,
@@ -54,8 +54,19 @@ def assert_same(made: Any, wanted: Any) -> None:
         (graphs.node("ReLU"), lambda match: layers.ELU()(match.input)),
         (graphs.node(layers.Layer, name="it", where=lambda layer: layer.name == "act"), lambda match: layers.ELU),
         (["act", "encoder/act"], lambda match: ops.elu(match.input)),
+        ("ReLU", ops.elu),
+        ("ReLU", activations.elu),
     ],
-    ids=["class", "name of class, layer", "predicate", "node, tensor", "named node, class", "paths, op"],
+    ids=[
+        "class",
+        "name of class, layer",
+        "predicate",
+        "node, tensor",
+        "named node, class",
+        "paths, op",
+        "op",
+        "activation",
+    ],
 )
 def test_every_match_is_replaced_also_in_nested_models(pattern: Any, replacement: Any) -> None:
     model = net()
