@@ -15,8 +15,8 @@ from graphkit.core.errors import GraphKitError, InvalidArgumentError, Unsupporte
 from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.ir.primitive import PRIMITIVES
 from graphkit.ir.program import Program, Value
-from graphkit.ir.spec import TensorSpec
 from graphkit.ir.simplify import eliminate_dead
+from graphkit.ir.spec import TensorSpec
 from graphkit.ir.tracing import Trace, tracing
 from graphkit.layers.context import call_context
 from graphkit.layers.input_layer import Input
@@ -210,7 +210,18 @@ def _images(program: Program) -> set[Value]:
     return found
 
 
-_SAME_ORDER = {"add", "subtract", "multiply", "divide", "pad", "cast", "identity", "batch_normalization", "relu", "clip"}
+_SAME_ORDER = {
+    "add",
+    "subtract",
+    "multiply",
+    "divide",
+    "pad",
+    "cast",
+    "identity",
+    "batch_normalization",
+    "relu",
+    "clip",
+}
 
 
 def _input(tensor: SymbolicTensor, name: str, turned: bool = False) -> Any:
