@@ -17,6 +17,8 @@ from onnx.backend.test.runner import Runner
 
 from graphkit.converters.onnx.operators import OPERATORS, Evaluator
 from graphkit.converters.onnx.operators.table import attribute_defaults
+from graphkit.errors import GraphKitError
+from tests.converters.onnx.one_node import model_of
 
 RTOL, ATOL = 1e-3, 1e-5
 KINDS = ("node", "simple", "pytorch-operator", "pytorch-converted")
@@ -151,3 +153,23 @@ def test_an_operator_takes_the_attributes_of_its_schema(key: tuple[str, str]) ->
         taken = {p.name for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)}
         for opset in range(version.since, following[0].since if following else 40):
             assert set(attribute_defaults(domain, name, opset)) <= taken, opset
+
+
+@pytest.mark.parametrize(
+    ("operator", "inputs", "attributes", "message"),
+    [
+        ("Relu", [], {}, "expects 1 to 1 inputs, got 0"),
+        ("Relu", [np.ones(2, np.float32)], {"slope": 1.0}, "the attribute 'slope' is unknown"),
+        ("Gemm", [np.ones((2, 3), np.float32), np.ones((2, 3), np.float32)], {}, "Gemm"),
+        ("Concat", [np.ones((2, 3), np.float32)], {}, "the attribute 'axis' is missing"),
+        ("Tile", [np.ones(2, np.float32), np.array([2**40])], {}, "too large"),
+        ("Pad", [np.ones(2, np.float32), np.array([0, 2**40])], {}, "too large"),
+    ],
+)
+def test_a_node_that_cannot_be_computed_raises_a_typed_error(
+    operator: str, inputs: list[Any], attributes: dict[str, Any], message: str
+) -> None:
+    model = model_of(operator, inputs, attributes)
+
+    with pytest.raises(GraphKitError, match=message):
+        Evaluator(model)({f"x{i}": x for i, x in enumerate(inputs)})
