@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import onnx
+from google.protobuf.descriptor import FieldDescriptor  # type: ignore[import-untyped]
 from google.protobuf.message import Message  # type: ignore[import-untyped]
 
 from graphkit.core.errors import ExportError, SerializationError
@@ -113,17 +114,37 @@ def check_locations(message: onnx.ModelProto, path: Path) -> None:
 
 def external_tensors(message: onnx.ModelProto) -> list[onnx.TensorProto]:
     """Return the tensors of a message, at any depth, whose values are in other files."""
-    found: list[onnx.TensorProto] = []
+    return [
+        part
+        for part in _parts(message)
+        if isinstance(part, onnx.TensorProto)
+        and (part.data_location == onnx.TensorProto.EXTERNAL or part.external_data)
+    ]
+
+
+def _parts(message: onnx.ModelProto) -> Iterator[Message]:
+    """Yield a message and the messages in it, at any depth; nothing of what tensors hold."""
     stack: list[Any] = [message]
     while stack:
         part = stack.pop()
+        yield part
+        if not isinstance(part, onnx.TensorProto):
+            for field, value in part.ListFields():
+                if field.message_type is not None:
+                    stack += [value] if isinstance(value, Message) else value
+
+
+def _check_texts(message: onnx.ModelProto, what: str) -> None:
+    """Raise SerializationError for a text that is not UTF-8, which protobuf gives as bytes."""
+    for part in _parts(message):
         if isinstance(part, onnx.TensorProto):
-            found += [part] if part.data_location == onnx.TensorProto.EXTERNAL or part.external_data else []
-            continue
-        for field, value in part.ListFields():
-            if field.message_type is not None:
-                stack += [value] if isinstance(value, Message) else value
-    return found
+            texts = [part.name]
+        else:
+            found = (v for f, v in part.ListFields() if f.type == FieldDescriptor.TYPE_STRING)
+            texts = [text for value in found for text in ([value] if isinstance(value, (str, bytes)) else value)]
+        for text in texts:
+            if isinstance(text, bytes):
+                raise SerializationError(f"{what} is damaged: the text {text[:40]!r} in it is not UTF-8.")
 
 
 def opened_message(path: Path) -> onnx.ModelProto:
@@ -161,4 +182,5 @@ def _parsed_by(parse: Callable[[Path], onnx.ModelProto], path: Path) -> onnx.Mod
         raise SerializationError(f"{str(path)!r} {fault}.") from error
     if not message.HasField("graph"):
         raise SerializationError(f"{str(path)!r} is not an ONNX model: it holds no graph.")
+    _check_texts(message, repr(str(path)))
     return message

@@ -20,11 +20,13 @@ from graphkit.ops._convert import dtype_name
 from ..element_types import element_type
 from . import sizes
 from .known import shape_of
+from .signatures import check_node
 from .sizes import Sizes
 from .table import OPERATORS, NodeCall, attribute_defaults, attribute_value, find
 
 Values: TypeAlias = "ChainMap[str, Any]"
 _MAX_DEPTH = 64  # nested functions and subgraphs
+_MISFITS = (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, MemoryError, RecursionError)
 _DOMAINS = {"ai.onnx": ""}
 
 
@@ -138,6 +140,11 @@ class Evaluator:
                 error.args = (f"Node {node.name!r} ({node.op_type}): {error}", *error.args[1:])
                 error.names_node = True  # type: ignore[attr-defined]
             raise
+        except _MISFITS as error:
+            raise SerializationError(
+                f"Node {node.name!r} ({node.op_type}): the inputs or attributes do not fit the operator: "
+                f"{type(error).__name__}: {error}"
+            ) from error
         return list(made) if isinstance(made, tuple) else [made]
 
     def _call(
@@ -157,6 +164,7 @@ class Evaluator:
         if domain not in opsets:
             raise SerializationError(f"the model imports no version of the domain {domain or 'ai.onnx'!r}.")
         opset = opsets[domain]
+        check_node(node, domain, inputs, opset)
         if (domain, node.op_type) not in OPERATORS:
             expanded = schema_function(node, inputs, opset)
             if expanded is not None:
