@@ -177,7 +177,7 @@ class Evaluator:
         function_of_node = version.function
         if version.takes_node:
             used = tuple(bool(name) for name in node.output)
-            function_of_node = partial(function_of_node, NodeCall(node.name, len(node.output), used, opset))
+            function_of_node = partial(function_of_node, NodeCall(node.name, len(node.output), used, opset, self))
         if domain == "" and any(isinstance(value, Sizes) for value in inputs):
             made = sizes.computed(node.op_type, function_of_node, inputs, arguments)
             if made is not None:
