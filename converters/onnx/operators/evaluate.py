@@ -178,7 +178,7 @@ class Evaluator:
         function_of_node = version.function
         if version.takes_node:
             used = tuple(bool(name) for name in node.output)
-            function_of_node = partial(function_of_node, NodeCall(node.name, len(node.output), used, opset))
+            function_of_node = partial(function_of_node, NodeCall(node.name, len(node.output), used, opset, self))
         if domain == "" and any(isinstance(value, Sizes) for value in inputs):
             made = sizes.computed(node.op_type, function_of_node, inputs, arguments)
             if made is not None:
@@ -199,7 +199,9 @@ class Evaluator:
         if depth > _MAX_DEPTH:
             raise SerializationError(f"Function {function.name!r}: functions are nested more than {_MAX_DEPTH} deep.")
         if len(inputs) > len(function.input):
-            raise SerializationError(f"function {function.name!r} takes {len(function.input)} inputs, got {len(inputs)}.")
+            raise SerializationError(
+                f"function {function.name!r} takes {len(function.input)} inputs, got {len(inputs)}."
+            )
         padded = [*inputs, *[None] * (len(function.input) - len(inputs))]
         values: Values = ChainMap(dict(zip(function.input, padded, strict=True)))
         given = {a.name: attribute_value(a) for a in function.attribute_proto}
