@@ -142,7 +142,9 @@ class _Fills:
         if name == "reduce_sum":
             return fills[0] if fills[0] is not None and fills[0] == 0 else None
         if is_pointwise(equation) and all(f is not None for f in fills) and not params_unknown(equation.params):
-            made = equation.primitive.evaluate([_as(f, a) for f, a in zip(fills, equation.inputs, strict=True)], equation.params)
+            made = equation.primitive.evaluate(
+                [_as(f, a) for f, a in zip(fills, equation.inputs, strict=True)], equation.params
+            )
             return np.asarray(made)
         return self._known_sign(equation)
 
@@ -218,7 +220,11 @@ class _Fills:
                 number = self.fill(zero)
                 if number is not None and number == 0 and x.spec == out:
                     return x
-        if name == "take" and equation.inputs[0].spec == out and self._is_whole(*equation.inputs, equation.params["axis"]):
+        if (
+            name == "take"
+            and equation.inputs[0].spec == out
+            and self._is_whole(*equation.inputs, equation.params["axis"])
+        ):
             return equation.inputs[0]
         return None
 

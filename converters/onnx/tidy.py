@@ -81,6 +81,8 @@ def _cut_axis(equation: Equation) -> int | None:
 
 
 def _rewritten(equation: Equation, makers: Makers, reads: Mapping[Value, int]) -> Equation | None:
+    if equation.primitive.name == "concatenate":
+        return _merged(equation, makers, reads)
     first = equation.inputs[0] if equation.inputs else None
     maker = makers.get(first) if isinstance(first, Value) else None
     rule = _RULES.get((equation.primitive.name, maker.primitive.name)) if maker is not None else None
@@ -88,6 +90,18 @@ def _rewritten(equation: Equation, makers: Makers, reads: Mapping[Value, int]) -
         return None
     only_reader = sum(reads[v] for v in maker.outputs) == 1  # a pad may be repeated for free, other work may not
     return rule(equation, maker, makers) if only_reader or maker.primitive.name == "pad" else None
+
+
+def _merged(equation: Equation, makers: Makers, reads: Mapping[Value, int]) -> Equation | None:
+    """Concatenate the parts of concatenations along the same axis that nothing else reads."""
+    inputs: list[Atom] = []
+    for atom in equation.inputs:
+        maker = makers.get(atom) if isinstance(atom, Value) else None
+        is_part = maker is not None and maker.primitive.name == "concatenate" and maker.params == equation.params
+        inputs += maker.inputs if maker is not None and is_part and reads[maker.outputs[0]] == 1 else [atom]
+    if len(inputs) == len(equation.inputs):
+        return None
+    return Equation(equation.primitive, tuple(inputs), equation.params, equation.outputs, equation.scope)
 
 
 def _filling(pad: Equation) -> float | None:
