@@ -15,7 +15,7 @@ from ..builder import GraphBuilder, Operand
 from ..dims import reshape_target
 from ..element_types import element_type
 from ..imports.computation import NodeComputation, Source
-from ..imports.graph import inner_nodes, subgraphs
+from ..imports.nodes import inner_nodes, subgraphs
 from ..operators.evaluate import standard_domain
 from ..operators.sizes import Sizes
 from ..operators.table import MICROSOFT, OPERATORS, find
