@@ -28,10 +28,12 @@ class WeightFunction:
     Attributes:
         atoms: values that depend on variables and literals alone.
         function: computes the weight from their arrays; by default the only atom's array is the weight.
+        only_moves: whether the function only moves elements.
     """
 
     atoms: tuple[Atom, ...]
     function: Callable[..., Array] = lambda array: array
+    only_moves: bool = True
 
 
 @dataclass(frozen=True)
@@ -179,8 +181,10 @@ class LiftGraph(ProgramGraph):
             Arrays of the numbers of elements, which are counted over all variables; -1 is a constant. Several arrays are added up.
             None if the elements are more than moved and added.
         """
-        found = [self._moved(atom) for atom in weight.atoms]
-        return None if None in found else [array for arrays in found for array in arrays or ()]
+        if not weight.only_moves or len(weight.atoms) != 1:
+            return None
+        found = self._moved(weight.atoms[0])
+        return None if found is None else [np.asarray(weight.function(array)) for array in found]
 
     def numbers(self, variable: Any) -> range:
         """Return the numbers of a variable's elements."""

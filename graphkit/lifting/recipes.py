@@ -12,6 +12,8 @@ from graphkit.ir.matching import Match, Pattern, Term
 from graphkit.ir.program import Atom
 from graphkit.lifting.calls import Array, LayerSpec, LiftedCall, NotExact, Recipe, WeightFunction
 
+__all__ = ["RECIPES", "Recipe", "along", "call", "flat", "known", "recipe", "same_shape", "scalar", "weight"]
+
 RECIPES: list[Recipe] = []
 Make = Callable[[Match], LiftedCall]
 
