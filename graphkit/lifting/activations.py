@@ -108,7 +108,12 @@ def _written_prelu(match: Match) -> LiftedCall:
     if len(x) < 2 or alpha[0] != 1 or any(n not in (1, m) for n, m in zip(alpha[1:], x[1:], strict=True)):
         raise NotExact("the slopes have another shape than the input.")
     shared = [i for i in range(1, len(x)) if alpha[i] == 1]
-    return call(match, "PReLU", {"shared_axes": shared}, WeightFunction((match["negated"],), lambda a: -np.reshape(a, alpha[1:]), False))
+    return call(
+        match,
+        "PReLU",
+        {"shared_axes": shared},
+        WeightFunction((match["negated"],), lambda a: -np.reshape(a, alpha[1:]), False),
+    )
 
 
 for _name, _term in {

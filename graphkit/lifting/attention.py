@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from graphkit.core.dims import Dim
-from graphkit.ir.matching import Match, Maybe, Number, OneOf, P, Rest, Through
+from graphkit.ir.matching import Match, Number, OneOf, P, Through
 from graphkit.ir.program import Equation, Literal, Value
 from graphkit.lifting.calls import Array, LiftedCall, LiftGraph, NotExact, WeightFunction
 from graphkit.lifting.recipes import call, recipe
@@ -29,7 +29,13 @@ def _scaled(term: Any) -> Any:
 
 
 _SCORES = Through("reshape", _scaled(Through("reshape", P("matmul", "q", "k", name="scores"))))
-_WEIGHTS = P("softmax", Maybe("add", _SCORES, "mask"), name="softmax")
+_MASKED = OneOf(
+    P("select", "kept", _SCORES, Number("fill")),
+    P("select", "hidden", Number("fill"), _SCORES),
+    P("add", _SCORES, "mask"),
+    _SCORES,
+)
+_WEIGHTS = P("softmax", _MASKED, name="softmax")
 _CORE = P("matmul", Through("reshape", _WEIGHTS), "v", name="mix")
 
 
@@ -173,7 +179,11 @@ def _columns(
     for equation in reversed(before):
         numbers = sizes.run(equation, numbers)
     rows = numbers // features
-    if numbers.shape[-1] != features or not (rows == rows[..., :1]).all() or not (numbers % features == np.arange(features)).all():
+    if (
+        numbers.shape[-1] != features
+        or not (rows == rows[..., :1]).all()
+        or not (numbers % features == np.arange(features)).all()
+    ):
         return None
     followed = (rows[..., :1] * columns + np.arange(columns)).reshape(sizes.shape(begin))
     for equation in reversed(moves):
@@ -184,7 +194,11 @@ def _columns(
     followed = followed.reshape(-1, *followed.shape[-2:])
     place, column = followed // columns, followed % columns
     batches, times = place // time, place % time
-    if followed.shape[1] != time or not (times == np.arange(time)[:, None]).all() or not (batches == batches[:, :1, :1]).all():
+    if (
+        followed.shape[1] != time
+        or not (times == np.arange(time)[:, None]).all()
+        or not (batches == batches[:, :1, :1]).all()
+    ):
         return None
     if not (column == column[:, :1]).all():
         return None
@@ -246,7 +260,11 @@ def _output(graph: LiftGraph, sizes: _Sizes, mixed: Any, batches: Array, heads: 
             reader = next((e for e in graph.readers(value) if e.primitive.name == "add"), None)
             if reader is not None and len(graph.readers(value)) == 1:
                 other = reader.inputs[1] if reader.inputs[0] is value else reader.inputs[0]
-                if graph.is_weight(other) and other.spec.shape[-1:] == kernel.spec.shape[1:] and math.prod(sizes.shape(other)) == kernel.spec.shape[1]:
+                if (
+                    graph.is_weight(other)
+                    and other.spec.shape[-1:] == kernel.spec.shape[1:]
+                    and math.prod(sizes.shape(other)) == kernel.spec.shape[1]
+                ):
                     bias, value = other, reader.outputs[0]
                     equations.append(reader)
                     continue
@@ -273,15 +291,21 @@ def _only_reader(graph: LiftGraph, value: Any) -> Equation:
     return readers[0]
 
 
-def _mask(match: Match, sizes: _Sizes) -> Any | None:
-    """Return which places may be attended to, from a constant that is added to the scores; None if there is none."""
-    if "mask" not in match:
+def _mask(match: Match) -> Any | None:
+    """Return which places may be attended to, from a constant; None if all may.
+
+    Raises:
+        NotExact: it is computed, or it hides all places from one: the file then gives NaN, and Keras does not.
+    """
+    name = next((n for n in ("mask", "kept", "hidden") if n in match), None)
+    if name is None:
         return None
-    array = match.graph.number(match["mask"]) if isinstance(match["mask"], Literal) else None
+    array = match.graph.number(match[name]) if isinstance(match[name], Literal) else None
     if array is None or array.ndim < 2:
-        raise NotExact("what is added to the scores is no constant mask.")
-    kept = array == 0
-    if not (kept | (array < -1e8)).all() or not kept.any(axis=-1).all():
+        raise NotExact("scores are masked by something else than a constant.")
+    kept = array == 0 if name == "mask" else array.astype(bool) ^ (name == "hidden")
+    hidden = array[~kept] if name == "mask" else match.graph.number(match["fill"])
+    if not (hidden < -1e8).all() or not kept.any(axis=-1).all():
         raise NotExact("what is added to the scores is no mask.")
     return kept
 
@@ -320,7 +344,7 @@ def _attention(match: Match) -> LiftedCall:
     if match.params("softmax")["axes"] != (len(graph.spec(graph.outputs(match.named["softmax"])[0]).shape) - 1,):
         raise NotExact("the softmax is not over the keys.")
     out = _output(graph, sizes, match.outputs[0], query.batches, heads)
-    mask = _mask(match, sizes)
+    mask = _mask(match)
     biases = [p.bias is not None for p in (query, key, value, out)]  # type: ignore[attr-defined]
     if any(biases) != all(biases):
         raise NotExact("some projections have a bias and others do not.")

@@ -384,8 +384,13 @@ class _Building:
             return False
         tensors, params = found
         (value,) = equation.outputs
-        self.sizes.inputs = [_turned_spec(a.spec) if len(a.spec.shape) == len(value.spec.shape) else a.spec for a in equation.inputs]
-        made = _checked(OPS[equation.primitive.name](tensors, params, _turned_spec(value.spec), self.sizes), _turned_spec(value.spec))
+        self.sizes.inputs = [
+            _turned_spec(a.spec) if len(a.spec.shape) == len(value.spec.shape) else a.spec for a in equation.inputs
+        ]
+        made = _checked(
+            OPS[equation.primitive.name](tensors, params, _turned_spec(value.spec), self.sizes),
+            _turned_spec(value.spec),
+        )
         self._name(made, equation.scope, tensors)
         self._set_turned(value, made)
         self.result.ops[equation.primitive.name] += 1

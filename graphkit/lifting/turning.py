@@ -111,7 +111,10 @@ class Turned:
         if name == "slice":
             return [self.get(inputs[0])], {key: _moved(params[key], rank) for key in ("starts", "stops", "steps")}
         if name == "pad" and params["mode"] == "constant":
-            return [self.get(inputs[0]), inputs[1].array], {"mode": "constant", "widths": _moved(params["widths"], rank)}
+            return [self.get(inputs[0]), inputs[1].array], {
+                "mode": "constant",
+                "widths": _moved(params["widths"], rank),
+            }
         if name in ("reduce_mean", "reduce_max", "reduce_sum") and params["keepdims"]:
             return [self.get(inputs[0])], {**params, "axes": tuple(turned_axis(a, rank) for a in params["axes"])}
         if name not in _ELEMENTWISE:

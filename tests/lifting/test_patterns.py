@@ -32,6 +32,11 @@ TORCH = {
     "gru_no_bias": "GRU", "embedding": "Embedding", "embedding_two": "Embedding Embedding", "activation_prelu": "PReLU", "activation_elu": "ELU",
     "activation_leaky_relu": "LeakyReLU", "activation_softmax": "Softmax", "shared_linear": "Dense", "shared_convolution": "Conv2D",
     "zero_pad_conv": "ZeroPadding2D Conv2D", "upsample_nearest": "UpSampling2D", "flatten_linear": "Conv2D Flatten Dense",
+    "mha_self": "MultiHeadAttention", "mha_cross": "MultiHeadAttention", "mha_no_bias": "MultiHeadAttention",
+    "mha_causal": "MultiHeadAttention", "attention_written": "MultiHeadAttention", "attention_written_causal": "MultiHeadAttention",
+    "attention_sdpa": "MultiHeadAttention", "attention_sdpa_fused": "MultiHeadAttention", "attention_sdpa_causal": "MultiHeadAttention",
+    "attention_free_time": "MultiHeadAttention", "attention_grouped_query": "GroupedQueryAttention",
+    "attention_multi_query": "GroupedQueryAttention", "vit_pre_norm": "MultiHeadAttention",
 }  # fmt: skip
 # What the newer exporter writes step by step.
 TORCH_LEGACY = {
@@ -51,7 +56,7 @@ KERAS = {
     "global_average_pooling2d": "GlobalAveragePooling2D", "global_max_pooling1d": "GlobalMaxPooling1D",
     "zero_padding2d": "ZeroPadding2D", "flatten": "Flatten", "reshape": "Reshape", "permute": "Permute", "add": "Add",
     "concatenate": "Concatenate", "subtract": "Subtract", "maximum": "Maximum", "activation_elu": "ELU",
-    "activation_leaky_relu": "LeakyReLU", "activation_softmax": "Softmax",
+    "activation_leaky_relu": "LeakyReLU", "activation_softmax": "Softmax", "multi_head_attention": "MultiHeadAttention", "transformer_block": "MultiHeadAttention",
 }  # fmt: skip
 # Activations by the case's name, and Keras' name.
 ACTIVATIONS = {

@@ -210,7 +210,18 @@ def _images(program: Program) -> set[Value]:
     return found
 
 
-_SAME_ORDER = {"add", "subtract", "multiply", "divide", "pad", "cast", "identity", "batch_normalization", "relu", "clip"}
+_SAME_ORDER = {
+    "add",
+    "subtract",
+    "multiply",
+    "divide",
+    "pad",
+    "cast",
+    "identity",
+    "batch_normalization",
+    "relu",
+    "clip",
+}
 
 
 def _input(tensor: SymbolicTensor, name: str, turned: bool = False) -> Any:
