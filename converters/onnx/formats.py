@@ -28,7 +28,7 @@ class Onnx(Format):
     suffixes = (".onnx",)
     holds = frozenset({formats.MODEL, formats.WEIGHTS})
     options: ClassVar[Mapping[str, str]] = {
-        "opset": "13 to 28 (default: 21)",
+        "opset": "13 to 28 (default: 21, or a later one that an imported graph has)",
         "training": "True writes the forward pass of training",
         "external_data": "True puts the weights into a separate file (default: only above 2 GB)",
         "check": "True also runs the file and compares its outputs with the engine's; False skips onnx.checker",
