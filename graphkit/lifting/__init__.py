@@ -5,7 +5,7 @@ layers. `build` makes a functional model of them; what no pattern covers becomes
 """
 
 from graphkit.lifting.building import Block, Lifted, build
-from graphkit.lifting.calls import LayerSpec, LiftedCall, NotExact, WeightFunction
+from graphkit.lifting.calls import LayerSpec, LiftedCall, NotExactError, WeightFunction
 from graphkit.lifting.finder import Findings, find
 
-__all__ = ["Block", "Findings", "LayerSpec", "Lifted", "LiftedCall", "NotExact", "WeightFunction", "build", "find"]
+__all__ = ["Block", "Findings", "LayerSpec", "Lifted", "LiftedCall", "NotExactError", "WeightFunction", "build", "find"]

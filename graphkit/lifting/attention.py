@@ -16,7 +16,7 @@ import numpy as np
 from graphkit.core.dims import Dim
 from graphkit.ir.matching import Match, Number, OneOf, P, Through
 from graphkit.ir.program import Equation, Literal, Value
-from graphkit.lifting.calls import Array, LiftedCall, LiftGraph, NotExact, WeightFunction
+from graphkit.lifting.calls import Array, LiftedCall, LiftGraph, NotExactError, WeightFunction
 from graphkit.lifting.recipes import call, recipe
 
 _MOVES = {"transpose", "reshape", "slice", "take", "broadcast_to", "identity"}
@@ -74,7 +74,7 @@ class _Sizes:
         for name in sorted(size.names()):
             if name not in self._known:
                 if len(self._known) == len(_SIZES):
-                    raise NotExact("there are too many free sizes.")
+                    raise NotExactError("there are too many free sizes.")
                 self._known[name] = _SIZES[len(self._known)]
         return size.evaluate(self._known)
 
@@ -87,7 +87,7 @@ class _Sizes:
         params = {k: self._param(v) for k, v in equation.params.items()}
         others = [a.array for a in equation.inputs[1:] if isinstance(a, Literal)]
         if len(others) != len(equation.inputs) - 1:
-            raise NotExact("elements are selected by computed indices.")
+            raise NotExactError("elements are selected by computed indices.")
         return np.asarray(equation.primitive.evaluate([array, *others], params))
 
     def _param(self, param: Any) -> Any:
@@ -138,12 +138,12 @@ def _projection(graph: LiftGraph, sizes: _Sizes, value: Any, swapped: bool = Fal
     """Return the projection that an operand (..., time, size) of attention comes from.
 
     Raises:
-        NotExact: it comes from none, or heads and time are mixed.
+        NotExactError: it comes from none, or heads and time are mixed.
     """
     begin, moves, factor = _back(graph, value)
     found = _product(graph, begin)
     if found is None:
-        raise NotExact("the operands of attention are not projected.")
+        raise NotExactError("the operands of attention are not projected.")
     rows, kernel, bias, product = found
     source, before, one = _back(graph, rows)
     if one != 1.0:
@@ -156,7 +156,7 @@ def _projection(graph: LiftGraph, sizes: _Sizes, value: Any, swapped: bool = Fal
         if made is not None:
             return _Projection(source, kernel, bias, *made, factor, [*moves, *product, *before])
         if not before:
-            raise NotExact("heads and time are mixed in another way than in Keras.")
+            raise NotExactError("heads and time are mixed in another way than in Keras.")
         source = before.pop().outputs[0]
 
 
@@ -231,7 +231,7 @@ def _output(graph: LiftGraph, sizes: _Sizes, mixed: Any, batches: Array, heads: 
     """Return the projection of the results of attention, up to where they are (batch, time, features).
 
     Raises:
-        NotExact: there is none, or the order is not Keras'.
+        NotExactError: there is none, or the order is not Keras'.
     """
     shape = sizes.shape(mixed)
     time, size = shape[-2:]
@@ -243,7 +243,7 @@ def _output(graph: LiftGraph, sizes: _Sizes, mixed: Any, batches: Array, heads: 
         if equation.primitive.name == "matmul" and graph.is_weight(equation.inputs[1]) and equation.inputs[0] is value:
             break
         if equation.primitive.name not in _MOVES or equation.inputs[0] is not value:
-            raise NotExact("the results of attention are not projected.")
+            raise NotExactError("the results of attention are not projected.")
         numbers, value = sizes.run(equation, numbers), equation.outputs[0]
     kernel, value = equation.inputs[1], equation.outputs[0]
     product, place, element = numbers // (time * size), numbers // size % time, numbers % size
@@ -252,7 +252,7 @@ def _output(graph: LiftGraph, sizes: _Sizes, mixed: Any, batches: Array, heads: 
     flat = (head * size + element).reshape(-1, numbers.shape[-1])
     ordered = (batch * time + place).reshape(-1, numbers.shape[-1])
     if numbers.shape[-1] != heads * size or not (flat == flat[0]).all() or not (ordered == ordered[:, :1]).all():
-        raise NotExact("heads and time are mixed in another way than in Keras.")
+        raise NotExactError("heads and time are mixed in another way than in Keras.")
     order = ordered[:, 0].reshape(numbers.shape[:-1])
     bias = None
     while True:
@@ -273,10 +273,10 @@ def _output(graph: LiftGraph, sizes: _Sizes, mixed: Any, batches: Array, heads: 
             break
         reader = _only_reader(graph, value)
         if reader.primitive.name not in ("transpose", "reshape"):
-            raise NotExact("the results of attention are not (batch, time, features).")
-        full = sizes.run(reader, np.repeat(order[..., None], kernel.spec.shape[1], axis=-1))
+            raise NotExactError("the results of attention are not (batch, time, features).")
+        full = sizes.run(reader, np.repeat(order[..., None], sizes.of(kernel.spec.shape[1]), axis=-1))
         if full.shape[-1] != kernel.spec.shape[1] or not (full == full[..., :1]).all():
-            raise NotExact("the results of attention are not (batch, time, features).")
+            raise NotExactError("the results of attention are not (batch, time, features).")
         order, value = full[..., 0], reader.outputs[0]
         equations.append(reader)
     rows = np.empty((heads, size), np.int64)
@@ -287,7 +287,7 @@ def _output(graph: LiftGraph, sizes: _Sizes, mixed: Any, batches: Array, heads: 
 def _only_reader(graph: LiftGraph, value: Any) -> Equation:
     readers = graph.readers(value)
     if len(readers) != 1 or graph.is_result(value):
-        raise NotExact("an inner value of attention is read elsewhere.")
+        raise NotExactError("an inner value of attention is read elsewhere.")
     return readers[0]
 
 
@@ -295,18 +295,18 @@ def _mask(match: Match) -> Any | None:
     """Return which places may be attended to, from a constant; None if all may.
 
     Raises:
-        NotExact: it is computed, or it hides all places from one: the file then gives NaN, and Keras does not.
+        NotExactError: it is computed, or it hides all places from one: the file then gives NaN, and Keras does not.
     """
     name = next((n for n in ("mask", "kept", "hidden") if n in match), None)
     if name is None:
         return None
     array = match.graph.number(match[name]) if isinstance(match[name], Literal) else None
     if array is None or array.ndim < 2:
-        raise NotExact("scores are masked by something else than a constant.")
+        raise NotExactError("scores are masked by something else than a constant.")
     kept = array == 0 if name == "mask" else array.astype(bool) ^ (name == "hidden")
     hidden = array[~kept] if name == "mask" else match.graph.number(match["fill"])
     if not (hidden < -1e8).all() or not kept.any(axis=-1).all():
-        raise NotExact("what is added to the scores is no mask.")
+        raise NotExactError("what is added to the scores is no mask.")
     return kept
 
 
@@ -334,20 +334,20 @@ def _attention(match: Match) -> LiftedCall:
     value = _projection(graph, sizes, match["v"])
     heads, size = query.columns.shape
     if not (query.batches == key.batches).all() or not (query.batches == value.batches).all():
-        raise NotExact("the operands of attention belong to different places in the batch.")
+        raise NotExactError("the operands of attention belong to different places in the batch.")
     factor = query.factor * key.factor * value.factor
     for name, power in (("factor", 1), ("divisor", -1)):
         if name in match:
             factor *= float(graph.number(match[name]).reshape(-1)[0]) ** power
     if not math.isclose(factor, 1 / math.sqrt(size), rel_tol=1e-5) or value.factor != 1.0:
-        raise NotExact(f"scores are multiplied by {factor:.6g}, not by 1 / sqrt({size}).")
+        raise NotExactError(f"scores are multiplied by {factor:.6g}, not by 1 / sqrt({size}).")
     if match.params("softmax")["axes"] != (len(graph.spec(graph.outputs(match.named["softmax"])[0]).shape) - 1,):
-        raise NotExact("the softmax is not over the keys.")
+        raise NotExactError("the softmax is not over the keys.")
     out = _output(graph, sizes, match.outputs[0], query.batches, heads)
     mask = _mask(match)
-    biases = [p.bias is not None for p in (query, key, value, out)]  # type: ignore[attr-defined]
+    biases = [p.bias is not None for p in (query, key, value, out)]
     if any(biases) != all(biases):
-        raise NotExact("some projections have a bias and others do not.")
+        raise NotExactError("some projections have a bias and others do not.")
     groups = max(_groups(key.columns), _groups(value.columns))
     weights = [*_head_weights(query, heads), *_head_weights(key, groups), *_head_weights(value, groups)]
     rows = out.rows
@@ -377,15 +377,15 @@ def _layer(
         config = {"num_heads": heads, "key_dim": size, "value_dim": value_size, "use_bias": use_bias}
         return "MultiHeadAttention", config if width == source.spec.shape[-1] else {**config, "output_shape": width}
     if value_size != size or width != source.spec.shape[-1]:
-        raise NotExact("keys and values of shared heads have different sizes.")
+        raise NotExactError("keys and values of shared heads have different sizes.")
     config = {"head_dim": size, "num_query_heads": heads, "num_key_value_heads": groups, "use_bias": use_bias}
     return "GroupQueryAttention", config
 
 
 def _check_inside(graph: LiftGraph, equations: set[Equation], result: Value) -> None:
-    """Raise NotExact if a value inside is read from outside."""
+    """Raise NotExactError if a value inside is read from outside."""
     for equation in equations:
         for value in equation.outputs:
-            if value is not result and not graph.is_weight(value):
-                if graph.is_result(value) or any(r not in equations for r in graph.readers(value)):
-                    raise NotExact("an inner value of attention is read elsewhere.")
+            inner = value is not result and not graph.is_weight(value)
+            if inner and (graph.is_result(value) or any(r not in equations for r in graph.readers(value))):
+                raise NotExactError("an inner value of attention is read elsewhere.")

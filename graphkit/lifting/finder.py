@@ -12,7 +12,7 @@ import numpy as np
 
 from graphkit.ir.matching import Matcher
 from graphkit.ir.program import Equation, Program
-from graphkit.lifting.calls import LiftedCall, LiftGraph, NotExact, main_scope
+from graphkit.lifting.calls import REFUSALS, LiftedCall, LiftGraph, NotExactError, main_scope
 from graphkit.lifting.recipes import RECIPES, Recipe
 
 # The modules that register recipes, the preferred ones first: large patterns before their parts.
@@ -78,8 +78,8 @@ def _found(
                 call = recipe.make(match)
                 shared = sorted({v.name for w in call.weights for a in w.atoms for v in graph.roots(a) if v in tied})
                 if shared:
-                    raise NotExact(f"the weight {shared[0]!r} is used elsewhere as well.")
-            except NotExact as error:
+                    raise NotExactError(f"the weight {shared[0]!r} is used elsewhere as well.")
+            except REFUSALS as error:
                 refused[main_scope(match.nodes)] = f"{recipe.pattern.name}: {error}"
                 continue
             if taken.intersection(call.equations):
