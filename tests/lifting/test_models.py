@@ -88,7 +88,7 @@ def test_a_weight_that_two_layers_need_stays_one_variable(tmp_path: Path) -> Non
     assert any("used elsewhere" in reason for reason in lifted.import_report.refused.values())
 
     def gradient(model: Any) -> Any:
-        value, (g,) = graphkit.value_and_grad(lambda: graphkit.ops.sum(model(x) ** 2), model.trainable_variables)()
+        _, (g,) = graphkit.value_and_grad(lambda: graphkit.ops.sum(model(x) ** 2), model.trainable_variables)()
         return np.asarray(g).reshape(-1)
 
     np.testing.assert_allclose(gradient(lifted), gradient(plain), rtol=1e-4)
@@ -219,8 +219,8 @@ def image_net(folder: Path) -> Path:
         helper.make_node("Gemm", ["f", "w3", "b3"], ["y"], name="head", transB=1),
     ]
     weights = {
-        "w1": normal(3, 2, 3, 3), "b1": normal(3), "b2": normal(3), "g": normal(3), "m": normal(3), "v": np.abs(normal(3)), "w2": normal(3, 3, 3, 3),
-        "w3": normal(5, 54), "b3": normal(5),
+        "w1": normal(3, 2, 3, 3), "b1": normal(3), "b2": normal(3), "g": normal(3), "m": normal(3), "v": np.abs(normal(3)),
+        "w2": normal(3, 3, 3, 3), "w3": normal(5, 54), "b3": normal(5),
     }  # fmt: skip
     return file(folder, nodes, weights, {"x": ["batch", 2, 6, 6]}, ["y"])
 

@@ -29,7 +29,8 @@ TORCH = {
     "instance_norm1d": "GroupNormalization", "instance_norm2d": "GroupNormalization", "rms_norm_written_out": "RMSNormalization",
     "lstm": "LSTM", "lstm_2layers": "LSTM LSTM", "lstm_bidirectional": "LSTM LSTM", "lstm_no_bias": "LSTM", "lstm_states": "LSTM",
     "lstm_time_major": "LSTM", "lstm_free_time": "LSTM", "gru": "GRU", "gru_bidirectional": "GRU GRU", "gru_states": "GRU",
-    "gru_no_bias": "GRU", "embedding": "Embedding", "embedding_two": "Embedding Embedding", "activation_prelu": "PReLU", "activation_elu": "ELU",
+    "gru_no_bias": "GRU", "embedding": "Embedding", "embedding_two": "Embedding Embedding",
+    "activation_prelu": "PReLU", "activation_elu": "ELU",
     "activation_leaky_relu": "LeakyReLU", "activation_softmax": "Softmax", "shared_linear": "Dense", "shared_convolution": "Conv2D",
     "zero_pad_conv": "ZeroPadding2D Conv2D", "flatten_linear": "Conv2D Flatten Dense",
     "mha_self": "MultiHeadAttention", "mha_cross": "MultiHeadAttention", "mha_no_bias": "MultiHeadAttention",
@@ -40,11 +41,13 @@ TORCH = {
 }  # fmt: skip
 # What the newer exporter writes step by step.
 TORCH_LEGACY = {
+    "opset11_pad_upsample": "ZeroPadding2D UpSampling2D",
     "rnn": "SimpleRNN",
     "rnn_relu": "SimpleRNN",
     "rnn_bidirectional": "SimpleRNN SimpleRNN",
     "rnn_states": "SimpleRNN",
 }
+TORCH_DYNAMO = {"upsample_nearest": "UpSampling2D"}
 KERAS = {
     "conv1d_same": "Conv1D", "conv2d_same_stride": "Conv2D", "conv2d_valid": "Conv2D", "conv3d_valid": "Conv3D",
     "depthwise_conv2d": "DepthwiseConv2D", "separable_conv2d": "SeparableConv2D", "conv2d_transpose_stride": "Conv2DTranspose",
@@ -57,7 +60,8 @@ KERAS = {
     "global_average_pooling2d": "GlobalAveragePooling2D", "global_max_pooling1d": "GlobalMaxPooling1D",
     "zero_padding2d": "ZeroPadding2D", "flatten": "Flatten", "reshape": "Reshape", "permute": "Permute", "add": "Add",
     "concatenate": "Concatenate", "subtract": "Subtract", "maximum": "Maximum", "activation_elu": "ELU",
-    "activation_leaky_relu": "LeakyReLU", "activation_softmax": "Softmax", "multi_head_attention": "MultiHeadAttention", "transformer_block": "MultiHeadAttention",
+    "activation_leaky_relu": "LeakyReLU", "activation_softmax": "Softmax",
+    "multi_head_attention": "MultiHeadAttention", "transformer_block": "MultiHeadAttention",
 }  # fmt: skip
 # Activations by the case's name, and Keras' name.
 ACTIVATIONS = {
