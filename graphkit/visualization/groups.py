@@ -383,17 +383,17 @@ def is_open(box: Box, expand: Expand, level: int) -> bool:
 
 
 def open_at_first(picture: Picture) -> list[str]:
-    """Return the keys of the groups that a page shows open: the larger ones, as long as few boxes are visible."""
+    """Return the keys of the groups that a page shows open: those of the outer levels, as long as few boxes are visible."""
     found: list[str] = []
     visible = len(picture.boxes)
-    waiting = [box for box in picture.boxes.values() if box.inside is not None]
-    while waiting:
-        box = waiting.pop(0)
-        assert box.inside is not None
-        more = len(box.inside.boxes) - 1
-        is_all = len(picture.boxes) <= 3 and len(found) == 0 and more <= MANY
-        if visible + more <= _VISIBLE or is_all:
-            found.append(box.key)
-            visible += more
-            waiting += [inner for inner in box.inside.boxes.values() if inner.inside is not None]
+    level = [picture]
+    while level:
+        groups = [box for inner in level for box in inner.boxes.values() if box.inside is not None]
+        level = [box.inside for box in groups if box.inside is not None]
+        more = sum(len(inner.boxes) - 1 for inner in level)
+        is_all = not found and len(picture.boxes) <= 3 and more <= MANY  # otherwise almost nothing is visible
+        if visible + more > _VISIBLE and not is_all:
+            break
+        found += [box.key for box in groups]
+        visible += more
     return found
