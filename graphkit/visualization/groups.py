@@ -80,18 +80,18 @@ def _scopes(picture: Picture) -> dict[str, tuple[str, ...]]:
         ends_inside = any(inner not in has_target for inner in part)
         if around and all(around) and not ends_inside:
             scopes.update(dict.fromkeys(part, _common_start(around)))
-    return _with_constants(picture, scopes)
+    return _with_helpers(picture, scopes)
 
 
-def _with_constants(picture: Picture, scopes: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-    """Give what does not depend on a free axis, such as a table of positions and its shape, the scope of all that reads it."""
+def _with_helpers(picture: Picture, scopes: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """Give ops and constants without a scope that of all that reads them: what computes sizes, tables of positions."""
     readers: dict[str, list[str]] = {key: [] for key in scopes}
     for arrow in picture.arrows:
         readers[arrow.source].append(arrow.target)
     for key in reversed(list(scopes)):
         box = picture.boxes[key]
         made = box.facts.get("shapes", "?").rpartition("→")[2]
-        if not scopes[key] and box.family != "input" and "?" not in made and readers[key]:
+        if not scopes[key] and box.family != "input" and (box.is_op or "?" not in made) and readers[key]:
             around = [scopes[other] for other in readers[key]]
             scopes[key] = _common_start(around) if all(around) else ()
     return scopes
@@ -170,8 +170,30 @@ def _keys(member: Group | str) -> list[str]:
 
 
 def _runs(group: Group, picture: Picture, boxes: dict[str, Box]) -> Iterator[Group | str]:
-    """Yield the members of a group in runs, cut where the fewest tensors pass."""
-    members = group.members
+    """Yield the members of a group in runs, cut where the fewest tensors pass.
+
+    Groups are part of runs only where no tensor goes back from a later member to an earlier one.
+    """
+    place = {key: number for number, member in enumerate(group.members) for key in _keys(member)}
+    goes_back = any(place.get(a.source, -1) > place.get(a.target, len(place)) for a in picture.arrows)
+    stretch: list[Group | str] = []
+    for member in group.members:
+        if goes_back and isinstance(member, Group):
+            yield from _cut(group, stretch, place, picture, boxes)
+            yield member
+            stretch = []
+        else:
+            stretch.append(member)
+    yield from _cut(group, stretch, place, picture, boxes)
+
+
+def _cut(
+    group: Group, members: list[Group | str], place: dict[str, int], picture: Picture, boxes: dict[str, Box]
+) -> Iterator[Group | str]:
+    """Yield a stretch of members in runs."""
+    if len(members) < _LEAST:
+        yield from members
+        return
     passing = _passing(members, picture)
     start = 0
     while start < len(members):
@@ -180,7 +202,7 @@ def _runs(group: Group, picture: Picture, boxes: dict[str, Box]) -> Iterator[Gro
         else:
             end = min(range(start + _LEAST, start + _MOST + 1), key=lambda cut: (passing[cut], -cut))
         run = members[start:end]
-        yield run[0] if len(run) == 1 else _run(group, run, start, boxes)
+        yield run[0] if len(run) == 1 else _run(group, run, place[_keys(run[0])[0]], boxes)
         start = end
 
 
