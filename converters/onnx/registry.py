@@ -77,9 +77,8 @@ class Entry:
         self.limitation: Limitation | None = None
 
 
-# The domains beside ai.onnx whose operators an export writes, and their versions: ai.onnx.ml for tables and strings, and
-# onnxruntime's own operators where the standard has none.
 OTHER_DOMAINS = {"ai.onnx.ml": 3, "com.microsoft": 1}
+"""The versions that are written: ai.onnx.ml for tables and strings; onnxruntime's own operators where the standard has none."""
 LOWERINGS: Registry[Entry] = Registry("lowering")
 # Lowerings of other packages that were registered before graphkit's own were loaded; None afterwards.
 _waiting: list[Callable[[], None]] | None = []
