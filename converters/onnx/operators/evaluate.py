@@ -20,8 +20,8 @@ from graphkit.ops._convert import dtype_name
 from ..element_types import element_type
 from . import sizes
 from .known import shape_of
-from .sizes import Sizes
 from .signatures import check_node
+from .sizes import Sizes
 from .table import OPERATORS, NodeCall, attribute_defaults, attribute_value, find
 
 Values: TypeAlias = "ChainMap[str, Any]"

@@ -14,7 +14,6 @@ from onnx import helper
 import graphkit
 from graphkit import errors
 from graphkit.converters.onnx.imports.layers import OnnxInitializer, OnnxNode
-
 from graphkit.saving.keras3_differences import NotInKerasWarning
 
 from .graphs import graph_model, info, real, reference, saved, weights
