@@ -52,6 +52,7 @@ __all__ = [
     "lowering",
     "model_config",
     "model_from_config",
+    "onnx_operator",
     "op",
     "primitive",
     "promote",
@@ -118,6 +119,22 @@ def lowering(
         NameConflictError: a primitive has an unconditional lowering since this opset.
     """
     decorator: Callable[[Function], Function] = deferred("lowerings").lowering(*primitives, since=since, when=when)
+    return decorator
+
+
+def onnx_operator(*names: str, domain: str, since: int = 1) -> Callable[[Function], Function]:
+    """Register a function that computes operators of ONNX files, so that files with them are imported.
+
+    Args:
+        names: the operators.
+        domain: their domain; "" is ai.onnx.
+        since: the first version of the domain that the function is valid for.
+
+    Returns:
+        A decorator. The function is called as `(*inputs, **attributes)` and returns a tensor, or a tuple of them, computed with
+        `graphkit.ops`. An input that a node leaves out is None; an attribute that it leaves out is not passed.
+    """
+    decorator: Callable[[Function], Function] = deferred("operators").operator(*names, domain=domain, since=since)
     return decorator
 
 

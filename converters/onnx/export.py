@@ -47,14 +47,12 @@ from .quantize import (
     report_of,
     with_stored_weights,
 )
-from .registry import Target
+from .registry import OTHER_DOMAINS, Target
 from .relayout import Step
 
 OPSET = 21
 OLDEST_OPSET = 13
 NEWEST_OPSET = min(28, onnx.defs.onnx_opset_version())  # onnxruntime 1.32 runs 28; every lowering is tested up to it
-OTHER_DOMAINS = {"ai.onnx.ml": 3, "com.microsoft": 1}
-"""ai.onnx.ml for tables and strings; onnxruntime's own operators where the standard has none."""
 CONFIG_KEY = "graphkit.config"
 NO_CONFIG_KEY = "graphkit.no_config"
 WEIGHTS_KEY = "graphkit.weights"
@@ -66,7 +64,7 @@ STRUCTURE_KEY = "graphkit.structure"  # how inputs and outputs are nested; absen
 def export_model(
     model: Any,
     path: str | Path,
-    opset: int = OPSET,
+    opset: int | None = None,
     *,
     training: bool = False,
     external_data: bool | None = None,
@@ -84,7 +82,7 @@ def export_model(
     Args:
         model: a built graphkit model.
         path: the target file; it is written to a temporary file and renamed.
-        opset: 13 to 28, where the operators allow it.
+        opset: 13 to 28, where the operators allow it; by default 21, or a later one that nodes of an imported graph have.
         training: write the training-time forward pass instead of inference.
         external_data: store the weights in a separate data file; None does so above protobuf's limit of 2 GB.
         check: None runs `onnx.checker` with full_check (strict shape inference); True also runs the file in onnxruntime and
@@ -184,13 +182,13 @@ def quantization_report(path: str | Path) -> QuantizationReport | None:
 
 
 def model_to_onnx(
-    model: Any, opset: int = OPSET, *, training: bool = False, config: bool = True, program: Program | None = None
+    model: Any, opset: int | None = None, *, training: bool = False, config: bool = True, program: Program | None = None
 ) -> onnx.ModelProto:
     """Return a model as an ONNX message.
 
     Args:
         model: a built graphkit model.
-        opset: 13 to 28, where the operators allow it.
+        opset: 13 to 28, where the operators allow it; by default 21, or a later one that nodes of an imported graph have.
         training: write the training-time forward pass instead of inference.
         config: store the layer config in the metadata, so that the file can be loaded as the same layers.
         program: the model's program, if it has been traced already.
@@ -204,7 +202,7 @@ def model_to_onnx(
 
 def model_to_document(
     model: Any,
-    opset: int = OPSET,
+    opset: int | None = None,
     *,
     training: bool = False,
     config: bool = True,
@@ -218,7 +216,7 @@ def model_to_document(
     model = with_graph(model)
     program = model.program(training=training) if program is None else program
     check_free_sizes(model, program)
-    target = Target(opset, standard_operators)
+    target = Target(_opset(opset, program), standard_operators)
     program, has_own_weights = optimized(program, optimizations) if optimizations else (program, True)
     document, b = _written(program, model.input_names, output_names(model), target, model.name, keep_bfloat16)
     _add_first_states(document, model, _changed(program))
@@ -356,7 +354,7 @@ def program_to_onnx(
     input_names: Sequence[str] | None = None,
     output_names: Sequence[str] | None = None,
     *,
-    opset: int = OPSET,
+    opset: int | None = None,
     name: str = "graphkit",
     metadata: Mapping[str, str] | None = None,
 ) -> onnx.ModelProto:
@@ -369,7 +367,7 @@ def program_to_onnx(
         program: what to write; it is not changed.
         input_names: one for each input; by default the values' own names, or `input`, `input_1`, ...
         output_names: one for each output, made unique; by default `output`, `output_1`, ...
-        opset: 13 to 28, where the operators allow it.
+        opset: 13 to 28, where the operators allow it; by default 21, or a later one that nodes of an imported graph have.
         name: of the graph.
         metadata: further entries of `metadata_props`.
 
@@ -385,12 +383,12 @@ def program_to_document(
     input_names: Sequence[str] | None = None,
     output_names: Sequence[str] | None = None,
     *,
-    opset: int = OPSET,
+    opset: int | None = None,
     name: str = "graphkit",
     metadata: Mapping[str, str] | None = None,
 ) -> Document:
     """Return what `program_to_onnx` does, with the weights separate, as views of their current arrays."""
-    document, _ = _written(program, input_names, output_names, Target(opset), name)
+    document, _ = _written(program, input_names, output_names, Target(_opset(opset, program)), name)
     _add_metadata(document, metadata or {})
     return document
 
@@ -400,7 +398,7 @@ def program_with_weights_fed(
     input_names: Sequence[str],
     output_names: Sequence[str],
     *,
-    opset: int = OPSET,
+    opset: int | None = None,
     name: str = "graphkit",
 ) -> tuple[Document, dict[str, tuple[Variable, tuple[Step, ...]]]]:
     """Return a program as a document whose weights are inputs, and the sources of the arrays to feed.
@@ -411,7 +409,7 @@ def program_with_weights_fed(
         The document, and for each weight input the variable and the steps (see `apply_steps`) that lead from its array to
         the array to feed.
     """
-    document, b = _written(program, input_names, output_names, Target(opset), name)
+    document, b = _written(program, input_names, output_names, Target(_opset(opset, program)), name)
     graph = document.message.graph
     kept = [t for t in graph.initializer if t.name not in b.weights]
     del graph.initializer[:]
@@ -435,7 +433,6 @@ def _written(
     Raises:
         OpsetError: the program requires a later opset; the error names the lowest that works.
     """
-    _check_opset(target.opset)
     try:
         return _written_for(target, program, input_names, output_names, name, keep_bfloat16)
     except OpsetError as error:
@@ -473,9 +470,14 @@ def _written_for(
     return _document(b, name, inputs, outputs, program), b
 
 
-def _check_opset(opset: int) -> None:
-    if not isinstance(opset, int) or not OLDEST_OPSET <= opset <= NEWEST_OPSET:
-        raise InvalidArgumentError(f"opset must be an integer from {OLDEST_OPSET} to {NEWEST_OPSET}, got {opset!r}.")
+def _opset(given: int | None, program: Program) -> int:
+    """Return the opset to write, and check it."""
+    if given is None:
+        nodes = (e.params["computation"] for e in program.equations if e.primitive.name == "onnx_node")
+        return min(max([OPSET, *(node.opsets.get("", OPSET) for node in nodes)]), NEWEST_OPSET)
+    if not isinstance(given, int) or not OLDEST_OPSET <= given <= NEWEST_OPSET:
+        raise InvalidArgumentError(f"opset must be an integer from {OLDEST_OPSET} to {NEWEST_OPSET}, got {given!r}.")
+    return given
 
 
 def _changed(program: Program) -> list[State]:

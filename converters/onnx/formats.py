@@ -28,7 +28,7 @@ class Onnx(Format):
     suffixes = (".onnx",)
     holds = frozenset({formats.MODEL, formats.WEIGHTS})
     options: ClassVar[Mapping[str, str]] = {
-        "opset": "13 to 28 (default: 21)",
+        "opset": "13 to 28 (default: 21, or a later one that an imported graph has)",
         "training": "True writes the forward pass of training",
         "external_data": "True puts the weights into a separate file (default: only above 2 GB)",
         "check": "True also runs the file and compares its outputs with the engine's; False skips onnx.checker",
@@ -43,6 +43,7 @@ class Onnx(Format):
     load_options: ClassVar[Mapping[str, str]] = {
         "lift": "True makes Keras' layers of the nodes where they compute exactly the same (default of load and convert), False one "
         "layer of each node (default of load_model)",
+        "data_format": "channels_last puts the channels of lifted images last, in inputs and outputs too (default: channels_first)",
         "trainable": "names of the initializers to train, as patterns; True or False for all of them (default: all float tensors)",
     }
 
@@ -60,12 +61,13 @@ class Onnx(Format):
         custom_objects: Mapping[str, Any] | None = None,
         trainable: Any = None,
         lift: bool = False,
+        data_format: str = "channels_first",
         **_: Any,
     ) -> Any:
         """Return the layers that the file was exported from, or those that its nodes make, with their weights."""
         from .reader import load_model
 
-        return load_model(source.path, custom_objects, trainable, lift)
+        return load_model(source.path, custom_objects, trainable, lift, data_format)
 
     def inspect(self, source: Source) -> dict[str, Any]:
         """Return opsets, inputs, outputs, operators, weights, and what cannot be run or trained."""

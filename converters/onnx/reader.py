@@ -27,7 +27,11 @@ _MAX_TABLE = 1 << 28  # characters of JSON that are parsed
 
 
 def load_model(
-    path: str | Path, custom_objects: Mapping[str, Any] | None = None, trainable: Trainable = None, lift: bool = False
+    path: str | Path,
+    custom_objects: Mapping[str, Any] | None = None,
+    trainable: Trainable = None,
+    lift: bool = False,
+    data_format: str = "channels_first",
 ) -> Any:
     """Return the model of an ONNX file.
 
@@ -40,6 +44,7 @@ def load_model(
         custom_objects: user-defined classes and functions by the names that the file uses.
         trainable: which initializers training updates; see `imports.initializers`.
         lift: whether groups of nodes become Keras' layers; the model then has an `import_report`.
+        data_format: where lifted images have their channels: "channels_first" as in the file, or "channels_last".
 
     Raises:
         SerializationError: the file is not an ONNX model, its graph is malformed, or the tables that graphkit wrote do not fit it.
@@ -53,7 +58,7 @@ def load_model(
     entries = {p.key: p.value for p in message.metadata_props}
     if CONFIG_KEY not in entries:
         model = model_of(message, trainable, path=file)
-        return lifted(model) if lift else model
+        return lifted(model, data_format) if lift else model
     model = model_from_json(entries[CONFIG_KEY], custom_objects)
     _set_weights(model, weight_arrays(message, entries, file), str(path))
     return model

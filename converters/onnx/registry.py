@@ -77,6 +77,8 @@ class Entry:
         self.limitation: Limitation | None = None
 
 
+OTHER_DOMAINS = {"ai.onnx.ml": 3, "com.microsoft": 1}
+"""The versions that are written: ai.onnx.ml for tables and strings; onnxruntime's own operators where the standard has none."""
 LOWERINGS: Registry[Entry] = Registry("lowering")
 # Lowerings of other packages that were registered before graphkit's own were loaded; None afterwards.
 _waiting: list[Callable[[], None]] | None = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from graphkit.saving.api import existing, load_from
 
 _FREE = 2  # the size of an unknown axis in generated inputs
 _LARGE_FREE = 8  # of one that is not the first: a sequence or an image
+_MOST_AXES = 5  # of weights that are compared in other orders of the axes
 _VOCABULARY = 4  # generated integers are smaller
 
 
@@ -108,7 +110,7 @@ def _compare_weights(report: Difference, pairs: Pairs) -> None:
         )
         for name, other in names:
             mine, theirs = a.weights[name], b.weights.get(other)
-            found = _of_weights(mine, theirs)
+            found = _of_weights(mine, theirs, any_order=a.is_node != b.is_node)
             if found is None:
                 report.equal_weights += 1
             else:
@@ -118,16 +120,21 @@ def _compare_weights(report: Difference, pairs: Pairs) -> None:
             report.different_weights += [WeightDifference(str(a), n, "only in the second model") for n in extra]
 
 
-def _of_weights(mine: Any, theirs: Any) -> tuple[str, float | None] | None:
-    """Return how two weights differ; None if they are equal."""
+def _of_weights(mine: Any, theirs: Any, any_order: bool) -> tuple[str, float | None] | None:
+    """Return how two weights differ; None if they are equal. `any_order` allows another order of the axes."""
     if theirs is None:
         return "only in the first model", None
-    if tuple(mine.shape) != tuple(theirs.shape):
-        return f"shape {tuple(mine.shape)} -> {tuple(theirs.shape)}", None
     if mine.dtype != theirs.dtype:
         return f"dtype {mine.dtype} -> {theirs.dtype}", None
     x, y = np.asarray(mine.value), np.asarray(theirs.value)
-    largest = _largest(x, y)
+    fitting = [y] if x.shape == y.shape else []
+    if any_order and x.ndim == y.ndim <= _MOST_AXES:
+        fitting += [
+            np.transpose(y, order) for order in permutations(range(y.ndim)) if np.transpose(y, order).shape == x.shape
+        ]
+    if not fitting:
+        return f"shape {tuple(mine.shape)} -> {tuple(theirs.shape)}", None
+    largest = min(_largest(x, v) for v in fitting)
     return None if largest == 0 else ("values", largest)
 
 
@@ -170,9 +177,10 @@ def _compare_numbers(
         return
     found_a, outputs_a = values_of(models[0], given)
     found_b, outputs_b = values_of(models[1], [array for array in passed if array is not None])
-    known = [(x, y) for x, y in pairs if x.key in found_a and y.key in found_b]
+    # A node and a layer of its name may compute different parts: a MatMul, and the Dense that adds the bias as well.
+    known = [(x, y) for x, y in pairs if x.key in found_a and y.key in found_b and x.is_node == y.is_node]
     compared = {x.key: _of_values(str(x), str(y), found_a[x.key], found_b[y.key], report.tolerance) for x, y in known}
-    compared.update(_found_by_values(entries, pairs, found_a, found_b, report.tolerance))
+    compared.update(_found_by_values(entries, known, found_a, found_b, report.tolerance))
     report.numbers = [compared[e.key] for e in entries[0] if e.key in compared]
     for number, (x, y) in enumerate(zip(outputs_a, outputs_b, strict=False)):
         name, other = (_output_name(m, number) for m in models)

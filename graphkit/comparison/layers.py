@@ -13,6 +13,7 @@ from graphkit.core import nest
 from graphkit.graph.node import Node
 from graphkit.layers.context import call_context
 
+_NODE = "OnnxNode"
 Key: TypeAlias = "tuple[str, int]"  # path, number of the call
 
 
@@ -42,6 +43,11 @@ class Entry:
     def key(self) -> Key:
         """What identifies the call in its model."""
         return self.path, self.call
+
+    @property
+    def is_node(self) -> bool:
+        """Whether it is a node of an imported ONNX graph, rather than a layer or op of Keras."""
+        return self.kind.startswith(_NODE)
 
     @property
     def signature(self) -> tuple[Any, ...]:

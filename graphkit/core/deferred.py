@@ -20,6 +20,7 @@ _MODULES = {
     "onnx": "graphkit.converters.onnx",
     "onnx_tools": "graphkit.converters.onnx.tools",
     "lowerings": "graphkit.converters.onnx.registry",
+    "operators": "graphkit.converters.onnx.operators.table",
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -145,7 +145,8 @@ def add_lora(
         which: What `find` takes; a nested model stands for its layers, if `nested` is true.
         rank: The inner size of the update's two factors.
         alpha: The update is scaled by alpha / rank; `rank` by default.
-        freeze_others: Whether nothing but the updates is trained.
+        freeze_others: Whether nothing but the updates is trained. As in Keras, files do not hold that the bias of a layer with an update
+            is frozen.
         nested: Whether to search nested models too.
         copy: Whether the new model gets weights of its own. Otherwise the weights that get an update are frozen in the old model too.
 
@@ -471,7 +472,7 @@ def _shapes(graph: Functional, shape: Any) -> list[tuple[Any, ...]]:
 class _Resizing(Rewriting):
     """A rewriting in which nested models are built for the shapes that they are called on."""
 
-    def repeat_call(self, node: Node, tensors: dict[Any, Any], operation: Any = None) -> Any:
+    def repeat_call(self, node: Node, tensors: MutableMapping[Any, Any], operation: Any = None) -> Any:
         """Repeat a call, and check that it keeps the rank and the batch axis."""
         if isinstance(node.operation, (Functional, Sequential)) and operation is None:
             self._resize_nested(node, tensors)
@@ -488,7 +489,7 @@ class _Resizing(Rewriting):
                 )
         return outputs
 
-    def _resize_nested(self, node: Node, tensors: dict[Any, Any]) -> None:
+    def _resize_nested(self, node: Node, tensors: Mapping[Any, Any]) -> None:
         inner = graph_of(node.operation)
         given = [tensors[t].shape[1:] for t in inputs_in_order(node)]
         if len(given) == len(inner.inputs) and not self.copier.has(node.operation):

@@ -330,6 +330,14 @@ def rename(
         made = copier.named(by_path[path][1], new)
         if isinstance(made, InputLayer):
             made.nodes[0].output_tensors[0].name = new
+        for tensor in graph.outputs:
+            if (
+                tensor.history is not None
+                and tensor.history.operation is by_path[path][1]
+                and hasattr(made, "name_tensor")
+            ):
+                number = tensor.history.tensor_index  # nodes of ONNX graphs name their outputs themselves
+                made.name_tensor(number, f"{new}_{number}" if number else new)
     for host in dict.fromkeys(host for host, _ in by_path.values()):
         _check_unique([copier(o).name for o in graph_of(host).operations], host.name)
     made = rebuilt(graph, copier, (), {})

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from graphkit.core import nest
+from graphkit.core.errors import GraphKitError, UnsupportedError
 from graphkit.graph.operation import OpNode
 from graphkit.ir.variable import Variable
 
@@ -24,11 +25,14 @@ class Copier:
         self._kept: list[Any] = []  # the memo knows objects by id, so they must stay alive
 
     def __call__(self, operation: Any) -> Any:
-        """Return the copy of a layer, a model or an op; it has no calls yet, except that an input layer has its tensor."""
+        """Return the copy of a layer, a model or an op; it has no calls yet, except that an input layer has its tensor.
+
+        Raises:
+            UnsupportedError: A user-defined layer holds something that cannot be copied.
+        """
         if id(operation) not in self._memo:
             self._keep(operation)
-            made = self._op(operation) if isinstance(operation, OpNode) else copy.deepcopy(operation, self._memo)
-            self._memo[id(operation)] = made
+            self._memo[id(operation)] = self._op(operation) if isinstance(operation, OpNode) else self._layer(operation)
         return self._memo[id(operation)]
 
     def leaf(self, value: Any) -> Any:
@@ -67,6 +71,17 @@ class Copier:
         for value in nest.flatten(list(values)):
             if isinstance(value, Variable):
                 self._memo[id(value)] = value
+
+    def _layer(self, operation: Any) -> Any:
+        try:
+            return copy.deepcopy(operation, self._memo)
+        except (TypeError, AttributeError, NotImplementedError) as error:
+            if isinstance(error, GraphKitError):
+                raise
+            raise UnsupportedError(
+                f"Layer {operation.name!r} ({type(operation).__name__}) cannot be copied for another model: {error}. It holds something "
+                "that copy.deepcopy refuses; define __getstate__ and __setstate__ in its class, without that."
+            ) from error
 
     def _op(self, operation: OpNode) -> OpNode:
         return OpNode(operation.record, copy.deepcopy(operation.config, self._memo), operation.name)

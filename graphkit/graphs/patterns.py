@@ -54,8 +54,8 @@ def node(
     Args:
         kind: A layer class (subclasses match too), the name of a class, op or ONNX operator, several of these, or a predicate on the
             layer; "*" for any.
-        *inputs: Patterns of the inputs, in order. A string names any tensor, and the same string the same tensor. None are given by
-            default: then the inputs do not matter.
+        *inputs: Patterns of the inputs, in order. A string names any tensor, and the same string the same tensor; a number is a
+            constant; a list is a `chain`. None are given by default: then the inputs do not matter.
         name: The name by which `match[name]` gives the layer.
         where: A predicate on the layer.
         **config: Arguments of the layer that must have these values, or for which these predicates are true.
@@ -74,10 +74,17 @@ def node(
             return False
         return _has_config(operation, config) and (where is None or bool(where(operation)))
 
-    terms = [chain(*term) if isinstance(term, list) else term for term in inputs] or [_rest()]
+    terms = [_term(term) for term in inputs] or [_rest()]
     named = {getattr(k, "__name__", k) if isinstance(k, (str, type)) else "" for k in kinds}
     commutative = named <= matching.COMMUTATIVE and bool(inputs)
     return P("*", *terms, where=accepts, name=name, output=None, commutative=commutative)
+
+
+def _term(given: Any) -> Any:
+    """Return the pattern of an input: numbers and lists may be given instead."""
+    if isinstance(given, list):
+        return chain(*given)
+    return matching.Number(given) if isinstance(given, (int, float)) else given
 
 
 def chain(*kinds: Any) -> P:

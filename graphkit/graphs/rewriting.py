@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import ChainMap
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -79,7 +79,10 @@ class Site:
         outputs: Any = self.nodes[-1].outputs
         if all(t in self.rewriting.tensors for t in self.nodes[-1].output_tensors):  # the graph begins here
             return nest.map_structure(self.rewriting.tensors.__getitem__, outputs)
-        tensors = dict(zip(inputs_of(self.nodes), self.inputs if values is None else values, strict=True))
+        given = self.inputs if values is None else list(values)
+        old = inputs_of(self.nodes)
+        self.rewriting.affected.update(o for o, n, v in zip(old, self.inputs, given, strict=True) if n is not v)
+        tensors = ChainMap(dict(zip(old, given, strict=True)), self.rewriting.tensors)
         for node in self.nodes:
             outputs = self.rewriting.repeat_call(node, tensors)
         return outputs
@@ -181,7 +184,7 @@ class Rewriting:
             self.copier.put(operation, rebuilt(graph_of(operation), self.copier, self.nested[operation], self.nested))
         return self.copier(operation)
 
-    def repeat_call(self, node: Node, tensors: dict[Any, Any], operation: Any = None) -> Any:
+    def repeat_call(self, node: Node, tensors: MutableMapping[Any, Any], operation: Any = None) -> Any:
         """Repeat a call on the new tensors, enter its outputs in `tensors`, and return them.
 
         Args:
@@ -204,7 +207,7 @@ class Rewriting:
             self._set(tensors, node.output_tensors, new)
         return outputs
 
-    def _set(self, tensors: dict[Any, Any], old: Sequence[Any], new: Sequence[Any]) -> None:
+    def _set(self, tensors: MutableMapping[Any, Any], old: Sequence[Any], new: Sequence[Any]) -> None:
         """Enter new tensors, except for those at which a part of a graph begins, although one of its calls computes them too."""
         begun = () if any(n.is_input for n in map(call_of, old)) else self.graph.inputs
         tensors.update((o, n) for o, n in zip(old, new, strict=True) if o not in begun)
@@ -301,9 +304,15 @@ def finished(model: Any, inputs: Any, outputs: Any, name: str | None = None, cls
 
 
 def inputs_of(nodes: Sequence[Node]) -> list[SymbolicTensor]:
-    """Return the tensors that calls read from outside, each once, in order."""
+    """Return the tensors that calls read from outside, without masks, each once, in order."""
     inside = {t for node in nodes for t in node.output_tensors}
-    return [t for t in dict.fromkeys(t for node in nodes for t in node.input_tensors) if t not in inside]
+    read = (t for node in nodes for t in _without_masks(node))
+    return [t for t in dict.fromkeys(read) if t not in inside]
+
+
+def _without_masks(node: Node) -> list[SymbolicTensor]:
+    kwargs = {k: v for k, v in node.kwargs.items() if not k.endswith("mask")}
+    return [t for t in nest.flatten([list(node.args), kwargs]) if isinstance(t, SymbolicTensor)]
 
 
 def call_of(tensor: Any) -> Node:
@@ -331,37 +340,29 @@ def _ordered(graph: LayerGraph, groups: Sequence[tuple[Node, ...]]) -> list[tupl
     Raises:
         GraphError: An edit reads what depends on it.
     """
+    import networkx as nx
+
     group_of = {node: group for group in groups for node in group}
     position = {node: number for number, node in enumerate(graph.nodes)}
-    units = {group_of.get(node, (node,)): None for node in graph.nodes}
     stop = set(graph.inputs)
-    before: dict[Any, set[Any]] = {unit: set() for unit in units}
+    order: nx.DiGraph[tuple[Node, ...]] = nx.DiGraph()
+    earlier: list[tuple[Any, Any]] = []  # calls of one layer, which keep their order
     latest: dict[Any, Node] = {}
     for node in sorted(graph.nodes, key=lambda n: n.index):
         unit = group_of.get(node, (node,))
+        order.add_node(unit)
         needed = [] if node in graph.starts else [call_of(t) for t in node.input_tensors if t not in stop]
+        order.add_edges_from((group_of.get(n, (n,)), unit) for n in needed if n in position)
         if node.operation in latest:
-            needed.append(latest[node.operation])
+            earlier.append((group_of.get(latest[node.operation], (latest[node.operation],)), unit))
         latest[node.operation] = node
-        before[unit].update(g for n in needed if n in position and (g := group_of.get(n, (n,))) != unit)
-    after: dict[Any, list[Any]] = {}
-    for unit, needed_units in before.items():
-        for other in needed_units:
-            after.setdefault(other, []).append(unit)
-    waiting = {unit: len(needed_units) for unit, needed_units in before.items()}
-    ready = [(position[unit[-1]], unit) for unit, count in waiting.items() if not count]
-    heapq.heapify(ready)
-    found = []
-    while ready:
-        _, unit = heapq.heappop(ready)
-        found.append(unit)
-        for later in after.get(unit, ()):
-            waiting[later] -= 1
-            if not waiting[later]:
-                heapq.heappush(ready, (position[later[-1]], later))
-    if len(found) != len(units):
+    order.remove_edges_from([(unit, unit) for unit in group_of.values() if order.has_edge(unit, unit)])
+    if not nx.is_directed_acyclic_graph(order):
         raise GraphError("The matched layers read a tensor that depends on them, so nothing can stand in their place.")
-    return found
+    with_calls = order.copy()
+    with_calls.add_edges_from(pair for pair in earlier if pair[0] != pair[1])
+    chosen = with_calls if nx.is_directed_acyclic_graph(with_calls) else order
+    return list(nx.lexicographical_topological_sort(chosen, key=lambda unit: position[unit[-1]]))
 
 
 def _accepted(node: Node, operation: Any, args: list[Any], kwargs: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:

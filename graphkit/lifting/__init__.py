@@ -4,13 +4,13 @@
 layers. `build` makes a functional model of them; what no pattern covers becomes Keras' ops.
 """
 
-from graphkit.lifting import (  # noqa: F401  # each registers its recipes, the preferred ones first
-    attention,
-    recurrence,
-    normalizations,
+from graphkit.lifting import (  # each registers its recipes, the preferred ones first
     activations,
+    attention,
     convolutions,
+    normalizations,
     products,
+    recurrence,
     tables,
 )  # isort: skip
 from graphkit.lifting.building import Block, Lifted, build

@@ -63,7 +63,6 @@ recipe("GELU, written out", _halved(_ERF))(_named("gelu"))
 # ----- curves that are products and quotients -----
 
 
-
 def _clipped(term: Any, low: float, high: float) -> Any:
     """Return the term of values between two bounds."""
     return OneOf(
@@ -97,6 +96,8 @@ _SOFTPLUS = OneOf(
     P("log", P("add", P("exp", "x"), Number(1.0))),
     P("log1p", P("exp", "x")),
 )
+
+
 @recipe(
     "PReLU, written out",
     P("add", P("relu", "x"), P("multiply", P("relu", P("negative", "x")), Weight("negated"))),
@@ -107,9 +108,7 @@ def _written_prelu(match: Match) -> LiftedCall:
     if len(x) < 2 or alpha[0] != 1 or any(n not in (1, m) for n, m in zip(alpha[1:], x[1:], strict=True)):
         raise NotExact("the slopes have another shape than the input.")
     shared = [i for i in range(1, len(x)) if alpha[i] == 1]
-    return call(
-        match, "PReLU", {"shared_axes": shared}, weight(match["negated"], lambda a: -np.reshape(a, alpha[1:]))
-    )
+    return call(match, "PReLU", {"shared_axes": shared}, weight(match["negated"], lambda a: -np.reshape(a, alpha[1:])))
 
 
 for _name, _term in {
@@ -151,9 +150,7 @@ def _leaky(match: Match) -> LiftedCall:
     return call(match, "LeakyReLU", {"negative_slope": next(iter(params.values()))})
 
 
-@recipe(
-    "leaky ReLU, written out", P("select", P("less", "x", Number(0.0)), P("multiply", "x", Number("slope")), "x")
-)
+@recipe("leaky ReLU, written out", P("select", P("less", "x", Number(0.0)), P("multiply", "x", Number("slope")), "x"))
 def _written_leaky(match: Match) -> LiftedCall:
     if match["slope"] in match.graph.variables:
         raise NotExact("the slope is a variable.")
@@ -169,9 +166,7 @@ def _prelu(match: Match) -> LiftedCall:
     shared = [i for i in range(1, len(x)) if alpha[i] == 1]
     if any(n not in (1, m) for n, m in zip(alpha[1:], x[1:], strict=True)):
         raise NotExact("the slopes have another shape than the input.")
-    return call(
-        match, "PReLU", {"shared_axes": shared}, weight(match["alpha"], lambda a: np.reshape(a, alpha[1:]))
-    )
+    return call(match, "PReLU", {"shared_axes": shared}, weight(match["alpha"], lambda a: np.reshape(a, alpha[1:])))
 
 
 @recipe("softmax", P("softmax", "x", where=lambda site: len(site.params["axes"]) == 1, name="softmax"))
@@ -180,6 +175,8 @@ def _softmax(match: Match) -> LiftedCall:
     return call(match, "Softmax", {"axis": -1 if axis == len(match.spec("x").shape) - 1 else axis})
 
 
-@recipe("log softmax", P("log_softmax", "x", where=lambda site: site.params["axes"] == (len(site.inputs[0].shape) - 1,)))
+@recipe(
+    "log softmax", P("log_softmax", "x", where=lambda site: site.params["axes"] == (len(site.inputs[0].shape) - 1,))
+)
 def _log_softmax(match: Match) -> LiftedCall:
     return call(match, "Activation", {"activation": "log_softmax"})

@@ -18,6 +18,7 @@ from graphkit.ir.program import Atom, Equation, Literal, Program, Value
 from graphkit.ir.spec import TensorSpec
 from graphkit.lifting.calls import LayerSpec, LiftedCall, LiftGraph, NotExact
 from graphkit.lifting.equations import OPS, Sizes
+from graphkit.lifting.turning import Turned, first, last, turned_axis
 from graphkit.lifting.finder import Findings, find, layer_key
 
 
@@ -73,6 +74,7 @@ def build(
     kept: Mapping[str, str] | None = None,
     given: Sequence[LiftedCall] = (),
     holders: Mapping[Value, Callable[[], Any]] | None = None,
+    turned: bool = False,
 ) -> Lifted:
     """Lift a program: make layers and ops that compute it from symbolic inputs.
 
@@ -83,6 +85,7 @@ def build(
         kept: by scope, why its equations are not to be lifted.
         given: calls of layers that are known already.
         holders: what returns a learned constant as a tensor, by its value, where the model is not lifted as a whole.
+        turned: whether channels-first images are kept channels-last; inputs may then be in that order.
 
     Raises:
         NotExact: an equation can neither be lifted nor be kept.
@@ -91,7 +94,9 @@ def build(
     while True:
         claimed = [e for e in program.equations if e.scope in reasons]
         findings = find(program, claimed, given)
-        building = _Building(program, findings, inputs, blocks or {}, reasons, (holders or {}) if reasons else {})
+        building = _Building(
+            program, findings, inputs, blocks or {}, reasons, (holders or {}) if reasons else {}, turned
+        )
         failed = building.run()
         if failed is None:
             return building.result
@@ -112,6 +117,7 @@ class _Building:
         blocks: Mapping[str, Callable[[], Block]],
         kept: Mapping[str, str],
         holders: Mapping[Value, Callable[[], Any]],
+        turned: bool,
     ) -> None:
         self.program = program
         self.graph: LiftGraph = findings.graph
@@ -124,8 +130,13 @@ class _Building:
             view = _view_of(equation, self._views)
             if view is not None:
                 self._views[equation.outputs[0]] = view
+        self.turned = Turned(self._tensor, lambda value: self._base(value) if value in self._views else None)
+        self._turns = turned
         for value, tensor in zip(program.inputs, inputs, strict=True):
-            self._set(value, tensor)
+            if turned and _is_turned(value.spec, tensor.spec):
+                self._set_turned(value, tensor)
+            else:
+                self._set(value, tensor)
         self._steps: dict[Any, Any] = {}  # value -> the call, block or equation that computes it
         for equation in program.equations:
             self._steps.update(dict.fromkeys(equation.outputs, equation))
@@ -156,7 +167,7 @@ class _Building:
         waiting: list[Any] = [a for a in reversed(self.program.outputs) if isinstance(a, Value)]
         while waiting:
             value = waiting[-1]
-            if value in self.tensors or not isinstance(value, Value):
+            if value in self.tensors or value in self.turned.tensors or not isinstance(value, Value):
                 waiting.pop()
                 continue
             step = self._steps.get(value)
@@ -173,7 +184,7 @@ class _Building:
         return None
 
     def _output(self, atom: Atom) -> Any:
-        tensor = self._tensor(atom)
+        tensor = self.turned.tensors[atom] if atom in self.turned.tensors else self._tensor(atom)
         if isinstance(tensor, SymbolicTensor) and tensor.history is not None:
             return tensor
         raise NotExact("an output does not depend on the inputs.")
@@ -186,13 +197,14 @@ class _Building:
     def _base(self, value: Value) -> tuple[Atom, tuple[int | None, ...]]:
         """Return the value that a chain of moved axes begins with, and which of its axes each axis is; None is a new one."""
         source, axes = self._views[value]
-        if source in self._views and source not in self.tensors:
+        if source in self._views and source not in self.tensors and source not in self.turned.tensors:
             first, before = self._base(source)  # type: ignore[arg-type]
             return first, tuple(None if a is None else before[a] for a in axes)
         return source, axes
 
     def _is_ready(self, atom: Atom) -> bool:
-        return atom in self.tensors or atom in self.graph.variables or self._is_constant(atom)
+        built = atom in self.tensors or atom in self.turned.tensors
+        return built or atom in self.graph.variables or self._is_constant(atom)
 
     def _is_constant(self, atom: Atom) -> bool:
         return self.graph.is_weight(atom) and not self.graph.roots(atom)
@@ -217,29 +229,42 @@ class _Building:
             self._equation(step)
 
     def _is_moved(self, source: Atom) -> bool:
-        return isinstance(self._tensor(source), SymbolicTensor)
+        return source in self.turned.tensors or isinstance(self._tensor(source), SymbolicTensor)
 
     def _move(self, scope: str, value: Value) -> None:
         """Build a chain of transposes, and of reshapes that add or remove axes of size 1, from its beginning."""
         from graphkit import layers
 
         source, axes = self._base(value)
-        made, rank = self._tensor(source), len(source.spec.shape)
+        rank = len(source.spec.shape)
+        if source in self.turned.tensors:
+            begin = self.turned.tensors[source]
+            axes = tuple(None if a is None else turned_axis(a, rank) for a in axes)
+        else:
+            begin = self._tensor(source)
+        made = begin
         kept = [a for a in axes if a is not None]
         gone = [a for a in range(rank) if a not in kept]
         order = tuple(sum(b not in gone for b in range(a)) for a in kept)
         added = tuple(i for i, a in enumerate(axes) if a is None)
         if gone:
             made = ops.squeeze(made, axis=tuple(gone))
-        if order and order[0] == 0 and order != tuple(range(len(order))) and not gone and not added and _is_float32(source):
-            made = layers.Permute(list(order[1:]), name=self.names.unique(scope or 'permute'))(made)
+        if (
+            order
+            and order[0] == 0
+            and order != tuple(range(len(order)))
+            and not gone
+            and not added
+            and _is_float32(source)
+        ):
+            made = layers.Permute(list(order[1:]), name=self.names.unique(scope or "permute"))(made)
         elif order != tuple(range(len(order))):
             made = ops.transpose(made, order)
         if added:
             made = ops.expand_dims(made, axis=added)
-        self._name(made, scope, [self._tensor(source)])
+        self._name(made, scope, [begin])
         self._set(value, _checked(made, value.spec))
-        if made is not self._tensor(source):
+        if made is not begin:
             self.result.ops["transpose" if order != tuple(range(len(order))) else "reshape"] += 1
 
     def _name(self, tensor: Any, scope: str, known: Sequence[Any]) -> None:
@@ -251,26 +276,38 @@ class _Building:
         self.tensors[value] = tensor
         self.sizes.tensors.append((value.spec, tensor))
 
+    def _set_turned(self, value: Value, tensor: Any) -> None:
+        self.turned.tensors[value] = tensor
+        shape = tuple(value.spec.shape[a] for a in last(len(value.spec.shape)))
+        self.sizes.tensors.append((TensorSpec(shape, value.spec.dtype), tensor))
+
     # ----- atoms -----
 
     def _tensor(self, atom: Atom) -> Any:
         """Return an atom as Keras' ops take it: a symbolic tensor, or numbers."""
         if atom in self.tensors:
             return self.tensors[atom]
-        if isinstance(atom, Literal):
+        if atom in self.turned.tensors:
+            self._set(atom, ops.transpose(self.turned.tensors[atom], first(len(atom.spec.shape))))  # type: ignore[arg-type]
+            return self.tensors[atom]
+        if isinstance(atom, Literal) and not _is_large(atom.array):
             return _plain(atom.array)
         if atom in self.graph.variables:
             variable = self.graph.variables[atom]
             if variable.array.ndim == 0 or variable.array.dtype.kind not in "f":
                 return _plain(variable.array)
-            self._set(atom, self._held(atom, variable))
+            self._set(atom, self._held(atom, variable.array, str(variable.name), bool(variable.trainable)))
             return self.tensors[atom]
         if self._is_constant(atom):
-            return _plain(self.graph.array(atom))
+            array = self.graph.array(atom)
+            if not _is_large(array):
+                return _plain(array)
+            self._set(atom, self._held(atom, array, "constant", trainable=False))
+            return self.tensors[atom]
         raise NotExact(f"the value {atom!r} was not computed.")
 
-    def _held(self, atom: Any, variable: Any) -> Any:
-        """Return a learned constant: a table of one row, looked up at an index that is zero for all inputs."""
+    def _held(self, atom: Any, array: Any, name: str, trainable: bool) -> Any:
+        """Return a learned or large constant: a table of one row, looked up at an index that is zero for all inputs."""
         from graphkit import layers
 
         if atom in self._holders:
@@ -278,19 +315,20 @@ class _Building:
         if self._zero is None:
             source = self.result.inputs[0]
             self._zero = ops.reshape(ops.sum(ops.zeros_like(source, dtype="int32")), (1,))
-        array = variable.array
-        name = self.names.unique(str(variable.name))
+        name = self.names.unique(name)
         layer = layers.Embedding(1, int(array.size), name=name, dtype=atom.spec.dtype)
         row = layer(self._zero)
         layer.set_weights([array.reshape(1, -1)])
-        layer.trainable = bool(variable.trainable)
+        layer.trainable = trainable
         self.result.constants.append(name)
         return ops.reshape(row, array.shape)
 
     # ----- steps -----
 
     def _call(self, call: LiftedCall) -> None:
-        tensors = [self._tensor(a) for a in call.inputs]
+        turned = self.turned.of_call(call) if self._turns else None
+        call = turned or call
+        tensors = [self.turned.get(a) if turned else self._tensor(a) for a in call.inputs]
         if not any(isinstance(t, SymbolicTensor) for t in tensors):
             raise NotExact("it does not depend on the inputs.")
         dtype = call.outputs[0].spec.dtype
@@ -303,7 +341,10 @@ class _Building:
             made = self._made(spec, f"{call.scope}_{_kind(spec)}", dtype)(made)
         made = list(made) if isinstance(made, (list, tuple)) else [made]
         for value, tensor in zip(call.outputs, made, strict=True):
-            self._set(value, _checked(tensor, value.spec))
+            if turned and len(value.spec.shape) == len(call.inputs[0].spec.shape):
+                self._set_turned(value, _checked(tensor, _turned_spec(value.spec)))
+            else:
+                self._set(value, _checked(tensor, value.spec))
         self.result.layers[call.pattern] += 1
 
     def _layer(self, call: LiftedCall) -> Any:
@@ -336,6 +377,20 @@ class _Building:
         layer.set_weights(arrays)
         self._freeze(layer, call)
 
+    def _turned_equation(self, equation: Equation) -> bool:
+        """Build an equation on channels-last tensors, if it can be; return whether it can."""
+        found = self.turned.of_equation(equation)
+        if found is None:
+            return False
+        tensors, params = found
+        (value,) = equation.outputs
+        self.sizes.inputs = [_turned_spec(a.spec) if len(a.spec.shape) == len(value.spec.shape) else a.spec for a in equation.inputs]
+        made = _checked(OPS[equation.primitive.name](tensors, params, _turned_spec(value.spec), self.sizes), _turned_spec(value.spec))
+        self._name(made, equation.scope, tensors)
+        self._set_turned(value, made)
+        self.result.ops[equation.primitive.name] += 1
+        return True
+
     def _as_layer(self, equation: Equation, tensors: Sequence[Any]) -> bool:
         """Build an equation as a layer, if Keras has one for it; return whether it has."""
         spec = equation.outputs[0].spec
@@ -367,6 +422,8 @@ class _Building:
         name = equation.primitive.name
         if name not in OPS:
             raise NotExact(f"Keras has no op for {name!r}.")
+        if self._turns and self._turned_equation(equation):
+            return
         tensors = [self._tensor(a) for a in equation.inputs]
         if equation.inputs and not any(isinstance(t, SymbolicTensor) for t in tensors):
             tensors = [np.asarray(t) if isinstance(t, (int, float)) else t for t in tensors]
@@ -395,6 +452,16 @@ def _reshaping(old: Sequence[Any], new: Sequence[Any]) -> LayerSpec | None:
     return LayerSpec("Reshape", {"target_shape": [n if isinstance(n, int) else -1 for n in new[1:]]})
 
 
+def _is_alike(a: TensorSpec, b: TensorSpec) -> bool:
+    """Return whether two tensors have the same sizes; free ones in the same place are equal in every call."""
+    pairs = list(zip(a.shape, b.shape, strict=False))
+    return (
+        a.dtype == b.dtype
+        and len(a.shape) == len(b.shape)
+        and all(m == n or (not isinstance(m, int) and not isinstance(n, int)) for m, n in pairs)
+    )
+
+
 def _layer_of(equation: Equation) -> LayerSpec | None:
     """Return the layer that Keras has for an equation whose inputs are all tensors, or None."""
     name, specs = equation.primitive.name, [a.spec for a in equation.inputs]
@@ -403,11 +470,16 @@ def _layer_of(equation: Equation) -> LayerSpec | None:
         return _reshaping(specs[0].shape, equation.outputs[0].spec.shape)
     if rank < 2 or isinstance(specs[0].shape[0], int):
         return None
-    if name in _MERGES and specs[0] == specs[1]:
+    if name in _MERGES and _is_alike(*specs):
         return LayerSpec(_MERGES[name])
     if name == "concatenate" and len(specs) > 1 and equation.params["axis"] % rank != 0:
         return LayerSpec("Concatenate", {"axis": equation.params["axis"]})
     return None
+
+
+def _is_large(array: Any) -> bool:
+    """Whether a constant is kept as a weight that is not trained, rather than in the config of an op."""
+    return array.dtype.kind == "f" and array.size > 4096
 
 
 def _plain(array: Any) -> Any:
@@ -425,7 +497,9 @@ def _checked(tensor: Any, spec: TensorSpec) -> Any:
     """
     if not isinstance(tensor, SymbolicTensor):
         return tensor
-    known = [(a, b) for a, b in zip(tensor.shape, spec.shape, strict=False) if isinstance(a, int) and isinstance(b, int)]
+    known = [
+        (a, b) for a, b in zip(tensor.shape, spec.shape, strict=False) if isinstance(a, int) and isinstance(b, int)
+    ]
     if len(tensor.shape) != len(spec.shape) or any(a != b for a, b in known):
         raise NotExact(f"Keras gives the shape {tensor.shape}; {spec} is expected.")
     if tensor.dtype == spec.dtype:
@@ -433,6 +507,15 @@ def _checked(tensor: Any, spec: TensorSpec) -> Any:
     if not (dtypes.is_int(tensor.dtype) and dtypes.is_int(spec.dtype)):
         raise NotExact(f"Keras computes it as {tensor.dtype}; {spec} is expected.")
     return ops.cast(tensor, spec.dtype)
+
+
+def _turned_spec(spec: TensorSpec) -> TensorSpec:
+    return TensorSpec(tuple(spec.shape[a] for a in last(len(spec.shape))), spec.dtype)
+
+
+def _is_turned(spec: TensorSpec, given: TensorSpec) -> bool:
+    """Return whether an input is given channels-last."""
+    return 3 <= len(spec.shape) <= 5 and given.shape == _turned_spec(spec).shape and given.shape != spec.shape
 
 
 def _is_float32(atom: Atom) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from graphkit.ir.matching import Match, Maybe, Number, P, Weight
 from graphkit.lifting.calls import LayerSpec, LiftedCall, NotExact, WeightFunction
 from graphkit.lifting.recipes import along, call, flat, known, recipe, weight
@@ -46,7 +48,12 @@ def _padding(match: Match, node: str) -> tuple[Pairs, tuple[Any, ...]]:
 
 
 def padded(
-    pairs: Any, sizes: Sequence[Any], window: Sequence[int], strides: Sequence[int], dilation: Sequence[int], layout: str
+    pairs: Any,
+    sizes: Sequence[Any],
+    window: Sequence[int],
+    strides: Sequence[int],
+    dilation: Sequence[int],
+    layout: str,
 ) -> tuple[str, tuple[LayerSpec, ...]]:
     """Return Keras' word for a padding, and the layer that pads before if no word says it."""
     if isinstance(pairs, str):
@@ -124,7 +131,11 @@ def _separable(match: Match) -> LiftedCall:
     channels, last = _channels(match, "conv"), match.params("point")
     rank = len(window)
     plain = {"strides": (1,) * rank, "padding": _NONE * rank, "dilation": (1,) * rank, "groups": 1}
-    if rank > 2 or match.params("conv")["groups"] != channels or any(tuple(last[k]) != v if k != "groups" else last[k] != v for k, v in plain.items()):
+    if (
+        rank > 2
+        or match.params("conv")["groups"] != channels
+        or any(tuple(last[k]) != v if k != "groups" else last[k] != v for k, v in plain.items())
+    ):
         raise NotExact("it is not a depthwise convolution and one with windows of one element.")
     if any(n != 1 for n in second[:-2]):
         raise NotExact("the second convolution has windows of more than one element.")
@@ -147,20 +158,35 @@ def _sequence_convolution(match: Match) -> LiftedCall:
     *window, each, filters = match.spec("kernel").shape
     x = match.spec("x").shape
     made = match.graph.spec(match.graph.outputs(match.named["squeeze"])[0]).shape
-    if len(window) != 2 or params["data_format"] != "channels_first" or "pad" in match.named or isinstance(params["padding"], str):
+    if (
+        len(window) != 2
+        or params["data_format"] != "channels_first"
+        or "pad" in match.named
+        or isinstance(params["padding"], str)
+    ):
         raise NotExact("it is not a convolution of sequences.")
-    flat_axis = next((i for i in (0, 1) if window[i] == 1 and x[2 + i] == 1 and tuple(params["padding"][i]) == (0, 0)), None)
-    if flat_axis is None or params["strides"][flat_axis] != 1 or made != (x[0], filters, match.graph.spec(match.graph.outputs(match.named["conv"])[0]).shape[3 - flat_axis]):
+    flat_axis = next(
+        (i for i in (0, 1) if window[i] == 1 and x[2 + i] == 1 and tuple(params["padding"][i]) == (0, 0)), None
+    )
+    if (
+        flat_axis is None
+        or params["strides"][flat_axis] != 1
+        or made != (x[0], filters, match.graph.spec(match.graph.outputs(match.named["conv"])[0]).shape[3 - flat_axis])
+    ):
         raise NotExact("it is not a convolution of sequences.")
     place = 1 - flat_axis
     strides, dilation = (params["strides"][place],), (params["dilation"][place],)
     if strides[0] > 1 and dilation[0] > 1:
         raise NotExact("Keras' layers accept no strides together with dilation.")
-    word, before = padded((params["padding"][place],), (x[2 + place],), (window[place],), strides, dilation, "channels_first")
+    word, before = padded(
+        (params["padding"][place],), (x[2 + place],), (window[place],), strides, dilation, "channels_first"
+    )
     bias = []
     if "bias" in match:
         if not along(match.spec("bias"), 3, 1, filters):
-            raise NotExact(f"the bias of shape {match.spec('bias').shape} is not one number for each of {filters} filters.")
+            raise NotExact(
+                f"the bias of shape {match.spec('bias').shape} is not one number for each of {filters} filters."
+            )
         bias = [flat(match["bias"])]
     sequence = Value(TensorSpec((x[0], x[1], x[2 + place]), match.spec("x").dtype))
     config = {
@@ -310,6 +336,31 @@ def _upsampling(match: Match) -> LiftedCall:
         raise NotExact("the sizes are not multiples of the old ones.")
     config = {
         "size": [m // n for n, m in zip(old, sizes, strict=True)], "interpolation": params["interpolation"],
+        "data_format": "channels_first" if axes == (2, 3) else "channels_last",
+    }  # fmt: skip
+    return call(match, "UpSampling2D", config)
+
+
+def _repeats(site: Any) -> bool:
+    """Whether elements of an axis are repeated, each as often, and in their order."""
+    indices = site.graph.number(site.graph.inputs(site.node)[1])
+    size = site.inputs[0].shape[site.params["axis"]]
+    if indices is None or indices.ndim != 1 or not known(size) or not size or indices.size % size:
+        return False
+    return bool((indices == np.arange(size).repeat(indices.size // size)).all())
+
+
+@recipe(
+    "upsampling, written as indices",
+    P("take", P("take", "x", "rows", where=_repeats, name="first"), "columns", where=_repeats, name="second"),
+)
+def _repeated(match: Match) -> LiftedCall:
+    x, made = match.spec("x").shape, match.graph.spec(match.outputs[0]).shape
+    axes = tuple(sorted((match.params("first")["axis"], match.params("second")["axis"])))
+    if len(x) != 4 or axes not in ((1, 2), (2, 3)):
+        raise NotExact("Keras' UpSampling2D repeats the elements of two axes of images.")
+    config = {
+        "size": [made[a] // x[a] for a in axes], "interpolation": "nearest",
         "data_format": "channels_first" if axes == (2, 3) else "channels_last",
     }  # fmt: skip
     return call(match, "UpSampling2D", config)

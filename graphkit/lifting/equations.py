@@ -203,9 +203,7 @@ def _fits(whole: Any, part: Any) -> bool:
     return not isinstance(whole, Dim) and whole % part == 0 if isinstance(whole, int) else True
 
 
-def _regrouped(
-    x: Any, old: Sequence[Any], place: int, count: int, sizes: Sequence[Any], known: Sizes
-) -> Any:
+def _regrouped(x: Any, old: Sequence[Any], place: int, count: int, sizes: Sequence[Any], known: Sizes) -> Any:
     """Return a tensor with a group of axes in other sizes, the other axes as they are."""
     from graphkit.layers import Reshape
 
@@ -243,7 +241,9 @@ def _concatenate(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec,
 @_op("slice")
 def _slice(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes: Sizes) -> Any:
     key = []
-    for n, start, stop, step in zip(sizes.inputs[0].shape, params["starts"], params["stops"], params["steps"], strict=True):
+    for n, start, stop, step in zip(
+        sizes.inputs[0].shape, params["starts"], params["stops"], params["steps"], strict=True
+    ):
         key.append(_slice_of(n, start, stop, step))
     return xs[0][tuple(key)]
 

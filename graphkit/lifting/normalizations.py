@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from graphkit.ir.matching import Match, Maybe, Number, OneOf, P, Through, Weight
+from graphkit.ir.matching import Match, Number, OneOf, P, Through, Weight
 from graphkit.lifting.calls import LiftedCall, NotExact, WeightFunction
-from graphkit.lifting.recipes import call, flat, recipe, scalar, weight
+from graphkit.lifting.recipes import along, call, flat, recipe, scalar, weight
 
 
 @recipe(
@@ -95,6 +95,64 @@ def _fitting(match: Match, axes: list[int]) -> list[WeightFunction]:
     return found
 
 
+# ----- group and instance normalization -----
+
+_GROUPED = Through("reshape", P("reshape", "x", name="group"))
+_GROUP_LOW = P("subtract", "grouped", P("reduce_mean", "grouped", **_kept("mean")))
+_GROUP_VARIANCE = P("reduce_mean", _square(_GROUP_LOW), **_kept("variance"))
+_, _GROUP_INVERSE = _inverse(_GROUP_VARIANCE)
+_GROUP_UNIT = Through((*_CAST, "reshape"), P("multiply", _GROUP_LOW, _GROUP_INVERSE))
+_INNER = P("add", P("multiply", _GROUP_UNIT, Weight("gamma")), Weight("beta"))
+_OUTER = P(
+    "add",
+    P(
+        "multiply",
+        Through("reshape", P("add", P("multiply", _GROUP_UNIT, Weight("ones")), Weight("zeros"))),
+        Weight("gamma"),
+    ),
+    Weight("beta"),
+)
+
+
+def _source(match: Match) -> tuple[Any, int]:
+    """Return the image that is normalized, and the number of groups."""
+    graph, value = match.graph, match["grouped"]
+    groups = graph.spec(value).shape
+    made = graph.spec(match.outputs[0]).shape
+    covered = [graph.producer(value)]
+    if len(groups) != 3 or match.params("mean")["axes"] != (2,) or match.params("variance")["axes"] != (2,):
+        raise NotExact("the mean is not taken over each group.")
+    while covered[-1] is not None and covered[-1].primitive.name == "reshape":
+        value = graph.inputs(covered[-1])[0]
+        if graph.spec(value).shape == made:
+            return value, groups[1]
+        covered.append(graph.producer(value))
+    raise NotExact("the groups are not made of channels-first images.")
+
+
+def _group(match: Match) -> LiftedCall:
+    x, groups = _source(match)
+    made = match.graph.spec(match.outputs[0]).shape
+    channels = made[1]
+    weights = []
+    for name in ("gamma", "beta"):
+        shape = match.spec(name).shape
+        shape = (*(1,) * (len(made) - len(shape)), *shape)
+        if shape != (1, channels, *(1,) * (len(made) - 2)):
+            raise NotExact(f"{name} has the shape {shape}; one number for each of {channels} channels is expected.")
+        weights.append(flat(match[name]))
+    if "ones" in match and not (
+        np.all(match.graph.array(match["ones"]) == 1) and not match.graph.array(match["zeros"]).any()
+    ):
+        raise NotExact("it is scaled twice.")
+    config = {"groups": groups, "axis": 1, "epsilon": scalar(match, "epsilon")}
+    return call(match, "GroupNormalization", config, *weights, inputs=(x,))
+
+
+recipe("group normalization", _OUTER)(_group)
+recipe("group normalization", _INNER)(_group)
+
+
 @recipe("group normalization, written out", P("reshape", _SHIFTED))
 def _written_group(match: Match) -> LiftedCall:
     graph = match.graph
@@ -114,6 +172,17 @@ def _written_group(match: Match) -> LiftedCall:
         weights.append(flat(match[name]))
     config = {"groups": grouped[place], "axis": -1, "epsilon": scalar(match, "epsilon")}
     return call(match, "GroupNormalization", config, *weights, inputs=(group.inputs[0],))
+
+
+@recipe("instance normalization, written out", P("add", P("multiply", _UNIT, _GAMMA), _BETA))
+def _instance(match: Match) -> LiftedCall:
+    x = match.spec("x").shape
+    if len(x) < 3 or _last_axes(match, "mean", "variance") != list(range(2, len(x))) or not isinstance(x[1], int):
+        raise NotExact("the mean is not taken over each channel of channels-first images.")
+    if not all(along(match.spec(name), len(x), 1, x[1]) for name in ("gamma", "beta")):
+        raise NotExact("scale and shift are not one number for each channel.")
+    config = {"groups": x[1], "axis": 1, "epsilon": scalar(match, "epsilon")}
+    return call(match, "GroupNormalization", config, flat(match["gamma"]), flat(match["beta"]))
 
 
 def _written_layer(match: Match) -> LiftedCall:
@@ -162,61 +231,3 @@ def _rms(match: Match) -> LiftedCall:
     if len(axes) != 1:
         raise NotExact("it is over several axes.")
     return call(match, "RMSNormalization", {"axis": axes[0], "epsilon": params["epsilon"]}, weight(match["gamma"]))
-
-
-# ----- group and instance normalization -----
-
-_GROUPED = Through("reshape", P("reshape", "x", name="group"))
-_GROUP_LOW = P("subtract", "grouped", P("reduce_mean", "grouped", **_kept("mean")))
-_GROUP_VARIANCE = P("reduce_mean", _square(_GROUP_LOW), **_kept("variance"))
-_, _GROUP_INVERSE = _inverse(_GROUP_VARIANCE)
-_GROUP_UNIT = Through((*_CAST, "reshape"), P("multiply", _GROUP_LOW, _GROUP_INVERSE))
-_INNER = P(
-    "add", P("multiply", _GROUP_UNIT, Weight("gamma")), Weight("beta")
-)
-_OUTER = P(
-    "add",
-    P(
-        "multiply",
-        Through("reshape", P("add", P("multiply", _GROUP_UNIT, Weight("ones")), Weight("zeros"))),
-        Weight("gamma"),
-    ),
-    Weight("beta"),
-)
-
-
-def _source(match: Match) -> tuple[Any, int]:
-    """Return the image that is normalized, and the number of groups."""
-    graph, value = match.graph, match["grouped"]
-    groups = graph.spec(value).shape
-    made = graph.spec(match.outputs[0]).shape
-    covered = [graph.producer(value)]
-    if len(groups) != 3 or match.params("mean")["axes"] != (2,) or match.params("variance")["axes"] != (2,):
-        raise NotExact("the mean is not taken over each group.")
-    while covered[-1] is not None and covered[-1].primitive.name == "reshape":
-        value = graph.inputs(covered[-1])[0]
-        if graph.spec(value).shape == made:
-            return value, groups[1]
-        covered.append(graph.producer(value))
-    raise NotExact("the groups are not made of channels-first images.")
-
-
-def _group(match: Match) -> LiftedCall:
-    x, groups = _source(match)
-    made = match.graph.spec(match.outputs[0]).shape
-    channels = made[1]
-    weights = []
-    for name in ("gamma", "beta"):
-        shape = match.spec(name).shape
-        shape = (*(1,) * (len(made) - len(shape)), *shape)
-        if shape != (1, channels, *(1,) * (len(made) - 2)):
-            raise NotExact(f"{name} has the shape {shape}; one number for each of {channels} channels is expected.")
-        weights.append(flat(match[name]))
-    if "ones" in match and not (np.all(match.graph.array(match["ones"]) == 1) and not match.graph.array(match["zeros"]).any()):
-        raise NotExact("it is scaled twice.")
-    config = {"groups": groups, "axis": 1, "epsilon": scalar(match, "epsilon")}
-    return call(match, "GroupNormalization", config, *weights, inputs=(x,))
-
-
-recipe("group normalization", _OUTER)(_group)
-recipe("group normalization", _INNER)(_group)

@@ -18,9 +18,7 @@ def _is_bias(spec: Any) -> bool:
 
 
 _PRODUCT = P("matmul", "x", Weight("kernel", _is_matrix))
-_FLATTENED = P(
-    "reshape", P("matmul", P("reshape", "x", name="flatten"), Weight("kernel", _is_matrix)), name="restore"
-)
+_FLATTENED = P("reshape", P("matmul", P("reshape", "x", name="flatten"), Weight("kernel", _is_matrix)), name="restore")
 
 
 def _restores(match: Match) -> bool:
@@ -46,7 +44,6 @@ def _split_dense(match: Match) -> LiftedCall:
     """Return an EinsumDense: a Dense whose last axis is split into several."""
     x = match.spec("x").shape
     made = match.graph.spec(match.outputs[0]).shape
-    units = match.spec("kernel").shape[1]
     parts = made[len(x) - 1 :]
     bias = match.spec("bias").shape
     while bias and bias[0] == 1 and len(bias) > len(parts):
@@ -65,9 +62,9 @@ def _split_dense(match: Match) -> LiftedCall:
     )  # fmt: skip
 
 
-recipe("split dense", P("add", P("reshape", _PRODUCT), Weight("bias")), where=lambda m: m.spec("bias").shape[-1:] != (1,))(
-    _split_dense
-)
+recipe(
+    "split dense", P("add", P("reshape", _PRODUCT), Weight("bias")), where=lambda m: m.spec("bias").shape[-1:] != (1,)
+)(_split_dense)
 recipe("dense over several axes", P("add", _FLATTENED, Weight("bias", _is_bias)), where=_restores)(_dense)
 recipe("dense over several axes", _FLATTENED, where=_restores)(_dense)
 recipe("dense", P("add", _PRODUCT, Weight("bias", _is_bias)))(_dense)

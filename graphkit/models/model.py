@@ -76,7 +76,8 @@ class Model(Trainer, Layer):
         """Return the layer of this name, or at this index of `layers`.
 
         Args:
-            name: The layer's name. Either this or `index` must be given.
+            name: The layer's name, or the name of a node in the ONNX file that the model was imported from. Either this or `index`
+                must be given.
             index: The index; negative ones count from the end.
 
         Raises:
@@ -92,9 +93,10 @@ class Model(Trainer, Layer):
                     f"Was asked to retrieve layer at index {index} but model {self.name!r} only has {len(layers)} layers."
                 )
             return layers[index]
-        for layer in layers:
-            if layer.name == name:
-                return layer
+        for wanted in (name, str(name).strip("/").replace("/", ".")):  # a node of an ONNX file, whose name may contain "/"
+            for layer in layers:
+                if layer.name == wanted:
+                    return layer
         known = [layer.name for layer in layers]
         raise NoSuchLayerError(
             f"No such layer: {name}. Existing layers are: {known[:40]}{' ...' if len(known) > 40 else ''}.{did_you_mean(str(name), known)}"

@@ -24,6 +24,7 @@ from graphkit.saving.unwrap import layers_in, unwrapped
 from graphkit.saving.weights import structure_only
 
 Report = dict[str, Any]
+_REASONS = 10  # lines about nodes that are not lifted
 _MODEL_IS_NEEDED = "the model that these weights belong to: build it, then call model.load_weights(path)"
 
 
@@ -34,10 +35,12 @@ def inspect_file(path: Any) -> Report:
         A dict of plain data: `path`, `format`, `keras_version` (None if unknown), `model` (class and name),
         `layers` (a list of {"name", "class", "parameters"}; a nested layer is "outer/inner", and parameters are None if unknown),
         `classes` (the number of layers of each), `parameters`, `optimizer` (its class), `custom_classes`, `lambdas`,
-        `needs` (what loading it requires), `problems` (why it does not load, even with what it needs), `warnings` (those of loading it).
+        `was_tried` (whether loading was tried: not for large ONNX files), `needs` (what loading it requires), `problems` (why it does
+        not load, even with what it needs), `warnings` (those of loading it).
         For an ONNX file also `onnx`: `ir_version`, `opsets`, `producer`, `inputs`, `outputs`, `weights` (tensors, elements and bytes by
         type), `data_files` (bytes in each), `flops`, `operators` (by domain), `functions`, `unknown_operators` and `not_trainable` (each
-        with the reason), `lifting` (which layers the nodes become), `metadata` (its keys).
+        with the reason), `lifting` (which layers the nodes become; None if the
+        file is large or does not load), `metadata` (its keys).
 
     Raises:
         SerializationError: the file does not exist, is of no known format, or is damaged.
@@ -69,6 +72,7 @@ def _inspected(source: Source, path: Any) -> Report:
     is_tried = report.pop("is_tried", True) and not lacking and not is_weights and not report.get("problems")
     problems, messages = _tried(source, format, report) if is_tried else (report.get("problems", []), [])
     report["problems"], report["warnings"] = problems, messages
+    report.setdefault("was_tried", True)
     report["needs"] = [*own, *lacking, *_needs(report)]
     return report
 
@@ -208,7 +212,12 @@ def report_as_text(report: Report) -> str:
         lines += [f"  optimizer       {report['optimizer'] or 'none'}", f"  layers          {len(report['layers'])}"]
         lines += _histogram(report["classes"])
     else:
-        lines += [*_weight_lines(onnx), *_operator_lines(onnx), *_training_lines(onnx)]
+        lines += [
+            *_weight_lines(onnx),
+            *_operator_lines(onnx),
+            *_training_lines(onnx),
+            *_lifting_lines(onnx["lifting"]),
+        ]
     for title, key in (
         ("to load it, provide:", "needs"),
         ("does not load:", "problems"),
@@ -216,8 +225,8 @@ def report_as_text(report: Report) -> str:
     ):
         if report[key]:
             lines += [f"  {title}", *(f"    {line}" for line in report[key])]
-    if onnx is not None and onnx["data_files"] and not report["problems"]:
-        lines.append("  whether it loads was not tried, since its weights are in other files")
+    if not report["was_tried"] and not report["problems"]:
+        lines.append("  whether it loads was not tried, since it is large")
     elif not report["needs"] and not report["problems"]:
         lines.append("  loads" if report["warnings"] else "  loads as it is")
     return "\n".join(lines)
@@ -278,6 +287,20 @@ def _training_lines(onnx: Report) -> list[str]:
         lines.append("  cannot be trained:")
         for reason, names in onnx["not_trainable"].items():
             lines.append(f"    {_several(len(names), 'initializer')} {reason}: {_shortened(names)}")
+    return lines
+
+
+def _lifting_lines(lifting: Report | None) -> list[str]:
+    if lifting is None:
+        return []
+    layers, ops = (sum(lifting[kind].values()) for kind in ("layers", "ops"))
+    lines = [
+        f"  lifting         {_several(lifting['nodes'], 'node')} become {_several(layers, 'layer')} and {_several(ops, 'op')} of Keras"
+    ]
+    lines += _histogram({**lifting["layers"], **{f"op {name}": count for name, count in lifting["ops"].items()}})
+    for key, title in (("kept", "stays a node"), ("refused", "written as ops")):
+        rows = [f"    {title}: {name}: {reason}" for name, reason in lifting[key].items()]
+        lines += rows[:_REASONS] + ([f"    ... {len(rows) - _REASONS} more"] if len(rows) > _REASONS else [])
     return lines
 
 

@@ -80,6 +80,20 @@ def _scopes(picture: Picture) -> dict[str, tuple[str, ...]]:
         ends_inside = any(inner not in has_target for inner in part)
         if around and all(around) and not ends_inside:
             scopes.update(dict.fromkeys(part, _common_start(around)))
+    return _with_constants(picture, scopes)
+
+
+def _with_constants(picture: Picture, scopes: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """Give what does not depend on a free axis, such as a table of positions and its shape, the scope of all that reads it."""
+    readers: dict[str, list[str]] = {key: [] for key in scopes}
+    for arrow in picture.arrows:
+        readers[arrow.source].append(arrow.target)
+    for key in reversed(list(scopes)):
+        box = picture.boxes[key]
+        made = box.facts.get("shapes", "?").rpartition("→")[2]
+        if not scopes[key] and box.family != "input" and "?" not in made and readers[key]:
+            around = [scopes[other] for other in readers[key]]
+            scopes[key] = _common_start(around) if all(around) else ()
     return scopes
 
 

@@ -170,6 +170,18 @@ def test_models_of_other_layers_are_compared_by_what_they_compute(tmp_path: Path
     assert "they part after\n  flat = " in str(changed)
 
 
+def test_an_onnx_file_and_the_layers_that_it_became_agree(tmp_path: Path) -> None:
+    path = without_layers(net(), tmp_path / "m.onnx")
+    lifted = graphkit.load(path)
+    assert {type(layer).__name__ for layer in lifted.layers} >= {"Conv2D", "Dense"}
+    report = graphkit.diff(path, lifted)
+
+    assert "numbers" not in report.aspects, str(report)
+    assert report.outputs[0].agree
+    lifted.get_layer(lifted.layers[-1].name).bias.assign([1, 2, 3])
+    assert "numbers" in graphkit.diff(path, lifted).aspects
+
+
 def test_channels_at_the_other_end_are_moved() -> None:
     x, y = Input((6, 5, 2), name="x"), Input((2, 6, 5), name="x")
     a = Model(x, layers.Conv2D(4, 3, name="conv")(x))

@@ -188,6 +188,17 @@ def test_tensors_of_onnx_graphs_are_found_by_their_names() -> None:
     np.testing.assert_allclose(np.maximum(np.asarray(made(data)), 0), model(data), rtol=1e-6)
 
 
+def test_outputs_of_onnx_graphs_are_renamed_in_exported_files(tmp_path: Path) -> None:
+    made = graphs.rename(matmul_model(), {"x": "features", "relu": "scores"})
+
+    made.export(tmp_path / "m.onnx")
+
+    data = np.random.default_rng(0).normal(size=(2, 3, 4)).astype("float32")
+    outputs = graphkit.runtime.Predictor(tmp_path / "m.onnx")
+    np.testing.assert_allclose(outputs({"features": data}), made(data), rtol=1e-6)
+    assert [info.name for info in outputs.outputs] == ["scores"]
+
+
 # ----- activations -----
 
 

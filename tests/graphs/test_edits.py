@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 
 from graphkit import Input, Model, Sequential, graphs, layers, ops
-from graphkit.errors import DTypeError, GraphError, InvalidArgumentError, InvalidTypeError, ShapeError, UnknownNameError
+from graphkit.errors import (
+    DTypeError,
+    GraphError,
+    InvalidArgumentError,
+    InvalidTypeError,
+    ShapeError,
+    UnknownNameError,
+    UnsupportedError,
+)
 
 X = np.random.default_rng(0).normal(size=(5, 8)).astype("float32")
 
@@ -220,6 +228,20 @@ def test_training_and_explicit_arguments_are_kept() -> None:
     assert not np.asarray(made.predict(X, verbose=0)).any()
 
 
+def test_towers_that_call_two_layers_in_opposite_order_are_replaced() -> None:
+    """No order of the pairs keeps the calls of both layers in order."""
+    left, right = Input((4,)), Input((4,))
+    first, second = layers.Dense(4, name="first"), layers.Dense(4, name="second")
+    a, b = first(left), second(right)
+    model = Model([left, right], [second(a), first(b)])
+    data = np.random.default_rng(0).normal(size=(2, 3, 4)).astype("float32")
+
+    made = graphs.replace(model, graphs.chain("Dense", "Dense"), lambda match: match.output * 2.0)
+
+    for mine, theirs in zip(made(list(data)), model(list(data)), strict=True):
+        np.testing.assert_allclose(mine, 2 * np.asarray(theirs), rtol=1e-6)
+
+
 # ----- masks -----
 
 
@@ -256,6 +278,44 @@ def test_what_is_put_behind_a_mask_gets_it() -> None:
     made.set_weights(model.get_weights())
 
     np.testing.assert_array_equal(made(data), model(data))
+
+
+def masked() -> Any:
+    ids = Input((4,), dtype="int32", name="ids")
+    x = layers.Embedding(9, 5, mask_zero=True, name="embedding")(ids)
+    x = layers.BatchNormalization(name="norm")(x)  # its call takes the mask
+    return Model(ids, layers.GRU(3, name="gru")(x))
+
+
+IDS = np.array([[1, 2, 0, 0], [3, 4, 5, 0]])
+
+
+def test_masks_are_no_inputs() -> None:
+    model = masked()
+    ids = Input((4,), dtype="int32")
+    wanted = Model(ids, layers.GRU(3)(layers.Embedding(9, 5, mask_zero=True)(ids)))
+    wanted.set_weights([*model.get_weights()[:1], *model.get_weights()[5:]])
+
+    made = graphs.remove(model, "norm")
+
+    assert len(graphs.find(model, "gru")[0].inputs) == 1
+    np.testing.assert_array_equal(made(IDS), wanted(IDS))
+
+
+@pytest.mark.parametrize("insert", [graphs.insert_before, graphs.insert_after])
+def test_a_layer_that_drops_the_mask_does_so_for_what_follows(insert: Any) -> None:
+    """As in the same net built directly."""
+    where = "gru" if insert is graphs.insert_before else "norm"
+    model = masked()
+    ids = Input((4,), dtype="int32")
+    x = layers.BatchNormalization()(layers.Embedding(9, 5, mask_zero=True)(ids))
+    wanted = Model(ids, layers.GRU(3)(layers.Permute((1, 2))(x)))
+    wanted.set_weights(model.get_weights())
+
+    made = insert(model, where, layers.Permute((1, 2)))
+
+    np.testing.assert_array_equal(made(IDS), wanted(IDS))
+    assert np.abs(np.asarray(made(IDS)) - np.asarray(model(IDS))).max() > 1e-3
 
 
 # ----- insert -----
@@ -345,6 +405,47 @@ def test_shared_layers_have_one_set_of_weights() -> None:
     assert ("left", 1) in made.graph
     assert made.count_params() == model.count_params() // 2
     assert "right" in [layer.name for layer in model.layers]
+
+
+# ----- user-defined layers -----
+
+
+class Scaled(layers.Layer):
+    """A layer with inner layers in a list, and with an object that is its own."""
+
+    def __init__(self, held: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.held, self.inner = held, [layers.Dense(4)]
+
+    def build(self, shape: Any) -> None:
+        self.scale: Any = self.add_weight(shape=(shape[-1],), initializer="ones", name="scale")
+        self.inner[0].build(shape)
+
+    def call(self, x: Any) -> Any:
+        return self.inner[0](x * self.scale)
+
+
+def test_a_user_defined_layer_keeps_its_code_and_shares_its_weights() -> None:
+    inputs = Input((8,))
+    model = Model(inputs, layers.ReLU()(Scaled({"any": object()}, name="own")(inputs)))
+
+    made = graphs.replace(model, "ReLU", layers.ELU)
+
+    own, old = made.get_layer("own"), model.get_layer("own")
+    assert own is not old
+    assert own.scale is old.scale
+    assert own.inner[0].kernel is old.inner[0].kernel
+    np.testing.assert_array_equal(graphs.cut(made, outputs="own")(X), graphs.cut(model, outputs="own")(X))
+
+
+def test_a_layer_that_cannot_be_copied_is_named() -> None:
+    import threading
+
+    inputs = Input((8,))
+    model = Model(inputs, layers.ReLU()(Scaled(threading.Lock(), name="own")(inputs)))
+
+    with pytest.raises(UnsupportedError, match="'own'"):
+        graphs.remove(model, "ReLU")
 
 
 # ----- errors -----

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from graphkit import Input, Model, layers
+from graphkit import Input, Model, layers, ops
 from graphkit.visualization.groups import MANY, grouped, open_at_first, opened
 from graphkit.visualization.picture import Options, Picture, all_boxes, picture_of
 from graphkit.visualization.scopes import name_within, scope_of, short_name
@@ -147,6 +147,18 @@ def test_a_layer_without_a_scope_joins_its_neighbours() -> None:
 
     assert group.inside is not None
     assert [b.name for b in group.inside.boxes.values()] == ["a.first", "unnamed", "a.second"]
+
+
+def test_a_constant_joins_what_reads_it() -> None:
+    x = Input((4,), name="x")
+    table = layers.Embedding(1, 4, name="table")(ops.zeros_like(x, dtype="int32")[:1, 0])
+    h = layers.Dense(4, name="a.first")(x)
+    h = layers.Add(name="a.add")([h, table])
+    model = Model(x, layers.Dense(2, name="out")(h))
+    (group,) = [b for b in grouped(picture(model)).boxes.values() if b.inside]
+
+    assert group.inside is not None
+    assert {"table", "a.first", "a.add"} <= {b.name for b in group.inside.boxes.values()}
 
 
 def long(count: int) -> Any:

@@ -9,6 +9,7 @@ condition is known by its branch.
 from __future__ import annotations
 
 import re
+import warnings
 from collections import ChainMap, Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -27,19 +28,33 @@ from graphkit.ir.spec import TensorSpec
 from graphkit.ir.tracing import Trace, Tracer, tracing
 from graphkit.layers.input_layer import Input
 from graphkit.models.functional import Functional
+from graphkit.saving.formats import ConverterWarning
 
 from ..element_types import NAMES_OF_TYPES
 from ..operators import Evaluator
 from ..operators.evaluate import dense, opsets_of, standard_domain
 from ..operators.sequences import Stacked
 from ..operators.sizes import Sizes
+<<<<<<< HEAD
 from .bounds import check_constant, check_result
+=======
+from ..operators.table import ML, attribute_value
+>>>>>>> lead
 from .computation import flat_outputs, is_random
 from .initializers import NOT_TRAINED, Initializer, Trainable, check_trainable, constant, initializer
 from .layers import OnnxInitializer, OnnxNode
+from .nodes import (
+    MAX_DEPTH,
+    captured_names,
+    function_key,
+    inner_nodes,
+    needed_opsets,
+    readers_of,
+    resolved,
+    with_attributes,
+)
 
 Values: TypeAlias = "ChainMap[str, Any]"
-_MAX_DEPTH = 64  # nested functions and branches
 
 
 def model_of(
@@ -106,7 +121,7 @@ class GraphReader:
         self.tensors: list[SymbolicTensor] = []  # whose axes have the unknown sizes, in order
         self.sizes_seen: set[Any] = set()
         self.shared: dict[int, SymbolicTensor] = {}  # by id of the initializer that several nodes read
-        self.readers = _readers(message, self.evaluator.functions)
+        self.readers = readers_of(message, self.evaluator.functions)
 
     def model(self, name: str | None = None) -> Functional:
         """Return the model."""
@@ -185,9 +200,9 @@ class GraphReader:
     # ----- nodes -----
 
     def _walk(self, nodes: Iterable[onnx.NodeProto], scope: Scope) -> None:
-        if scope.depth > _MAX_DEPTH:
+        if scope.depth > MAX_DEPTH:
             raise SerializationError(
-                f"Functions or branches are nested more than {_MAX_DEPTH} deep in {scope.prefix!r}."
+                f"Functions or branches are nested more than {MAX_DEPTH} deep in {scope.prefix!r}."
             )
         for node in nodes:
             where = f"Node {node.name!r} ({node.op_type})"
@@ -198,24 +213,26 @@ class GraphReader:
                     scope.values[name] = value
 
     def _evaluated(self, node: onnx.NodeProto, inputs: list[Any], scope: Scope, where: str) -> Sequence[Any]:
-        function = self.evaluator.functions.get(_key(node))
+        function = self.evaluator.functions.get(function_key(node))
         if function is not None:
             return self._called(function, node, inputs, scope)
         if standard_domain(node.domain) not in scope.opsets:
             raise SerializationError(
                 f"{where}: the model imports no version of the domain {node.domain or 'ai.onnx'!r}."
             )
-        node = _with_attributes(node, scope.attributes)
+        node = with_attributes(node, scope.attributes)
+        if (standard_domain(node.domain), node.op_type) == (ML, "ZipMap"):
+            return [self._columns(node, inputs)]
         if node.op_type == "If" and inputs and isinstance(inputs[0], np.ndarray):
             return self._branch(node, bool(inputs[0].reshape(-1)[0]), scope)
-        captured = {name: scope.values[name] for name in _captured(node) if name in scope.values}
+        captured = {name: scope.values[name] for name in captured_names(node) if name in scope.values}
         return self._computed(NodeCall(node, inputs, captured), scope)
 
     def _called(
         self, function: onnx.FunctionProto, node: onnx.NodeProto, inputs: list[Any], scope: Scope
     ) -> Sequence[Any]:
         """Walk the body of one of the model's own functions."""
-        given = {a.name: _resolved(a, scope.attributes) for a in node.attribute}
+        given = {a.name: resolved(a, scope.attributes) for a in node.attribute}
         attributes = {a.name: a for a in function.attribute_proto} | {k: a for k, a in given.items() if a is not None}
         padded = [*inputs, *[None] * (len(function.input) - len(inputs))]
         values: Values = ChainMap(dict(zip(function.input, padded, strict=False)))
@@ -224,11 +241,21 @@ class GraphReader:
         self._walk(function.node, Scope(values, opsets, prefix, attributes, scope.depth + 1))
         made = [_value(values, name, f"the outputs of function {function.name!r}") for name in function.output]
         for value, name in zip(made, node.output, strict=False):
-            if isinstance(value, SymbolicTensor) and value.history is not None and name:
-                operation, _, index = value.history
-                if isinstance(operation, OnnxNode):
-                    operation.name_tensor(index, name)
+            _name(value, name)
         return made
+
+    def _columns(self, node: onnx.NodeProto, inputs: list[Any]) -> Any:
+        """Return the tensor from which a ZipMap makes maps from class to value, one for each row: models return tensors."""
+        classes = next((attribute_value(a) for a in node.attribute if a.name.startswith("classlabels")), ())
+        shown = ", ".join(map(str, classes[:10])) + (", ..." if len(classes) > 10 else "")
+        warnings.warn(
+            f"{node.output[0]!r} is a sequence of maps from class to value (ZipMap). The model has the tensor of the values in its "
+            f"place; its columns are the classes {shown}.",
+            ConverterWarning,
+            stacklevel=2,
+        )
+        _name(inputs[0], node.output[0])
+        return inputs[0]
 
     def _branch(self, node: onnx.NodeProto, condition: bool, scope: Scope) -> Sequence[Any]:
         """Walk the branch of an If whose condition is known."""
@@ -324,7 +351,7 @@ class GraphReader:
         kept.CopyFrom(node)
         kept.name = scope.prefix + (node.name or next((o for o in node.output if o), node.op_type))
         layer = OnnxNode(
-            kept, sources, _needed_opsets(kept, scope.opsets), outer, outputs, self._functions_of(kept),
+            kept, sources, needed_opsets(kept, scope.opsets), outer, outputs, self._functions_of(kept),
             [self._weight_config(w, trained) for w, trained in made.weights], stacked,
             name=self._unique(kept.name),
         )  # fmt: skip
@@ -371,7 +398,7 @@ class GraphReader:
     def _functions_of(self, node: onnx.NodeProto) -> list[onnx.FunctionProto]:
         """Return the model's functions that the subgraphs of a node may call: all, if they call any."""
         known = self.evaluator.functions
-        called = {_key(n) for n in _inner_nodes(node)}
+        called = {function_key(n) for n in inner_nodes(node)}
         return list(known.values()) if called & set(known) else []
 
 
@@ -426,6 +453,13 @@ def _unpacked(tensors: list[SymbolicTensor]) -> Any:
 # ----- names -----
 
 
+def _name(value: Any, name: str) -> None:
+    """Give a tensor that a node computes the name that it has outside of a function, or of a map."""
+    history = value.history if isinstance(value, SymbolicTensor) else None
+    if history is not None and isinstance(history.operation, OnnxNode) and name:
+        history.operation.name_tensor(history.tensor_index, name)
+
+
 def _layer_name(name: str) -> str:
     """Return a name of the file as a layer's name, in which "/" separates scopes and so cannot occur."""
     return re.sub(r"[/]+", ".", name.strip("/"))
@@ -456,106 +490,3 @@ def _named(results: Sequence[Any], node: onnx.NodeProto) -> list[tuple[Any, str]
 
 def _as_constant(value: Any) -> Any:
     return value.array if isinstance(value, Initializer) else value
-
-
-# ----- attributes, subgraphs, functions -----
-
-
-def _resolved(attribute: onnx.AttributeProto, given: Mapping[str, onnx.AttributeProto]) -> onnx.AttributeProto | None:
-    """Return an attribute of a node in a function's body: what it refers to, or None where the call leaves that out."""
-    if not attribute.ref_attr_name:
-        return attribute
-    referred = given.get(attribute.ref_attr_name)
-    if referred is None:
-        return None
-    made = onnx.AttributeProto()
-    made.CopyFrom(referred)
-    made.name = attribute.name
-    return made
-
-
-def _with_attributes(node: onnx.NodeProto, given: Mapping[str, onnx.AttributeProto]) -> onnx.NodeProto:
-    """Return a node of a function's body with the attributes of the call put in, at any depth."""
-    if not given and not any(a.ref_attr_name for a in node.attribute):
-        return node
-    made = onnx.NodeProto()
-    made.CopyFrom(node)
-    del made.attribute[:]
-    for attribute in node.attribute:
-        resolved = _resolved(attribute, given)
-        if resolved is None:
-            continue
-        made.attribute.append(resolved)
-        last = made.attribute[-1]
-        for graph in ([last.g] if last.HasField("g") else []) + list(last.graphs):
-            inner = [_with_attributes(n, given) for n in graph.node]
-            del graph.node[:]
-            graph.node.extend(inner)
-    return made
-
-
-def subgraphs(node: onnx.NodeProto) -> list[onnx.GraphProto]:
-    """Return the graphs in the attributes of a node."""
-    return [g for a in node.attribute for g in ([a.g] if a.HasField("g") else []) + list(a.graphs)]
-
-
-def _inner_nodes(node: onnx.NodeProto) -> Iterable[onnx.NodeProto]:
-    for graph in subgraphs(node):
-        for inner in graph.node:
-            yield inner
-            yield from _inner_nodes(inner)
-
-
-def _captured(node: onnx.NodeProto) -> list[str]:
-    """Return the names that the subgraphs of a node read of the graph around it, in order."""
-    found: dict[str, None] = {}
-    for graph in subgraphs(node):
-        own = {i.name for i in graph.input} | {t.name for t in graph.initializer}
-        own |= {s.values.name for s in graph.sparse_initializer}
-        for inner in graph.node:
-            found.update(dict.fromkeys(n for n in (*inner.input, *_captured(inner)) if n and n not in own))
-            own.update(inner.output)
-        found.update(dict.fromkeys(o.name for o in graph.output if o.name not in own))
-    return list(found)
-
-
-def _readers(message: onnx.ModelProto, functions: Mapping[Any, onnx.FunctionProto]) -> Counter[str]:
-    """Count how often nodes read each name of the main graph, in subgraphs and functions too; an output of the graph is one reader."""
-    counts: Counter[str] = Counter()
-    for node in message.graph.node:
-        counts.update(_reads(node, functions, 0))
-    counts.update(output.name for output in message.graph.output)
-    return counts
-
-
-def _reads(node: onnx.NodeProto, functions: Mapping[Any, onnx.FunctionProto], depth: int) -> Counter[str]:
-    """Count how often a node reads each name: a call of a function as often as the nodes of its body do."""
-    if depth > _MAX_DEPTH:
-        raise SerializationError(
-            f"Node {node.name!r} ({node.op_type}): functions are nested more than {_MAX_DEPTH} deep."
-        )
-    counts = Counter(node.input)
-    function = functions.get(_key(node))
-    if function is not None:
-        inside: Counter[str] = Counter(function.output)
-        for inner in function.node:
-            inside.update(_reads(inner, functions, depth + 1))
-        counts = Counter()
-        for given, name in zip(node.input, function.input, strict=False):
-            counts[given] += max(inside[name], 1)
-    for graph in subgraphs(node):
-        for inner in graph.node:
-            counts.update(_reads(inner, functions, depth + 1))
-        counts.update(output.name for output in graph.output)
-    return counts
-
-
-def _key(node: onnx.NodeProto) -> tuple[str, str, str]:
-    """Return the key of the function that a node calls, if it calls one."""
-    return standard_domain(node.domain), node.op_type, node.overload
-
-
-def _needed_opsets(node: onnx.NodeProto, opsets: Mapping[str, int]) -> dict[str, int]:
-    inner = {standard_domain(n.domain) for n in _inner_nodes(node)}
-    wanted = {standard_domain(node.domain)} | inner
-    return dict(opsets) if inner else {domain: version for domain, version in opsets.items() if domain in wanted}

@@ -11,10 +11,11 @@ import numpy as np
 
 from graphkit import lifting
 from graphkit.core import names, nest
-from graphkit.core.errors import GraphKitError, UnsupportedError
+from graphkit.core.errors import GraphKitError, InvalidArgumentError, UnsupportedError
 from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.ir.primitive import PRIMITIVES
-from graphkit.ir.program import Value
+from graphkit.ir.program import Program, Value
+from graphkit.ir.spec import TensorSpec
 from graphkit.ir.simplify import eliminate_dead
 from graphkit.ir.tracing import Trace, tracing
 from graphkit.layers.context import call_context
@@ -63,7 +64,7 @@ class ImportReport:
         return "\n".join(lines)
 
 
-def lift(model: Functional) -> Functional:
+def lift(model: Functional, data_format: str = "channels_first") -> Functional:
     """Return an imported model with Keras' layers and ops in place of its nodes, where they compute exactly the same.
 
     The result has the attribute `import_report`. Nodes that cannot be lifted stay `OnnxNode` layers; if none can be lifted, the
@@ -71,12 +72,24 @@ def lift(model: Functional) -> Functional:
 
     Args:
         model: a model of `OnnxNode` layers.
+        data_format: "channels_first", as ONNX has images, or "channels_last": images, also those that are inputs and outputs of the
+            model, then have their channels last.
+
+    Raises:
+        InvalidArgumentError: `data_format` is something else.
     """
+    if data_format not in ("channels_first", "channels_last"):
+        raise InvalidArgumentError(f"`data_format` expects 'channels_first' or 'channels_last', got {data_format!r}.")
+    turned = data_format == "channels_last"
     traced = _Traced(model)
-    inputs = [_input(t, name) for t, name in zip(model.inputs, model.input_names, strict=True)]
+    images = _images(traced.program) if turned else set()
+    inputs = [
+        _input(tensor, name, turned=value in images)
+        for tensor, name, value in zip(model.inputs, model.input_names, traced.program.inputs, strict=True)
+    ]
     try:
         made = lifting.build(
-            traced.program, inputs, traced.blocks, traced.reasons, given=traced.given, holders=traced.holders
+            traced.program, inputs, traced.blocks, traced.reasons, traced.given, traced.holders, turned
         )
     except GraphKitError as error:
         model.import_report = ImportReport(len(traced.blocks), kept=dict.fromkeys(traced.blocks, str(error)))
@@ -183,10 +196,28 @@ def _held(layer: OnnxInitializer) -> Any:
     return layer()
 
 
-def _input(tensor: SymbolicTensor, name: str) -> Any:
-    """Return an input like that of another model; unknown sizes keep their names."""
-    made: SymbolicTensor = Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=name)
-    made.spec = tensor.spec
+def _images(program: Program) -> set[Value]:
+    """Return the inputs that are channels-first images: convolutions and pooling read them, directly or after elementwise ops."""
+    found: set[Value] = set()
+    shapes = {e.outputs[0]: e for e in program.equations if len(e.outputs) == 1}
+    for equation in program.equations:
+        if equation.params.get("data_format") == "channels_first":
+            value = equation.inputs[0]
+            while value in shapes and shapes[value].primitive.name in _SAME_ORDER:
+                value = next((a for a in shapes[value].inputs if isinstance(a, Value) and len(a.spec.shape) > 2), None)
+            if value in program.inputs:
+                found.add(value)
+    return found
+
+
+_SAME_ORDER = {"add", "subtract", "multiply", "divide", "pad", "cast", "identity", "batch_normalization", "relu", "clip"}
+
+
+def _input(tensor: SymbolicTensor, name: str, turned: bool = False) -> Any:
+    """Return an input like that of another model, or channels-last; unknown sizes keep their names."""
+    order = (0, *range(2, tensor.ndim), 1) if turned else range(tensor.ndim)
+    made: SymbolicTensor = Input(batch_shape=tuple(tensor.shape[a] for a in order), dtype=tensor.dtype, name=name)
+    made.spec = TensorSpec(tuple(tensor.spec.shape[a] for a in order), tensor.dtype)
     return made
 
 

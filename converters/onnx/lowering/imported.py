@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import onnx
 
+from graphkit.core import dtypes
 from graphkit.ir.program import Equation
 
 from ..builder import GraphBuilder, Operand
 from ..dims import reshape_target
+from ..element_types import element_type
 from ..imports.computation import NodeComputation, Source
+from ..imports.nodes import inner_nodes, subgraphs
 from ..operators.evaluate import standard_domain
 from ..operators.sizes import Sizes
-from ..operators.table import OPERATORS, find
-from ..registry import lowering
+from ..operators.table import MICROSOFT, OPERATORS, find
+from ..registry import OTHER_DOMAINS, lowering
 
 # Values of attributes that have other names from a version on: (operator, attribute) -> (version, {name before: name after}).
 _RENAMED = {("GridSample", "mode"): (20, {"bilinear": "linear", "bicubic": "cubic"})}
@@ -37,55 +40,99 @@ _BECAME_INPUTS: dict[str, tuple[int, dict[str, str]]] = {
 def _is_same_operator(equation: Equation, opset: int) -> bool:
     """Return whether the node computes the same at this opset: one function of the table serves both versions."""
     computation: NodeComputation = equation.params["computation"]
-    node, domain = computation.node, standard_domain(computation.node.domain)
-    if domain != "" or _has_graphs_or_sequences(computation):
+    node = computation.node
+    if _has_sequences(computation) or (computation.functions and subgraphs(node)):
         return False
-    own = computation.opsets[domain]
-    before, after = _schema(node, own), _schema(node, opset)
-    if before is None or after is None:
+    if not _fits(node, computation.opsets, opset, may_move=True) or not _accepts(equation, opset):
         return False
-    moved = _moved_attributes(node, own, opset)
-    if moved:
-        return all(a.name in after.attributes or a.name in moved for a in node.attribute)
-    if (domain, node.op_type) in OPERATORS:
-        if find(domain, node.op_type, own) is not find(domain, node.op_type, opset):
+    return all(_fits(inner, computation.opsets, opset, may_move=False) for inner in inner_nodes(node))
+
+
+def _accepts(equation: Equation, opset: int) -> bool:
+    """Return whether the operator accepts the dtypes of the node's inputs at this opset."""
+    computation: NodeComputation = equation.params["computation"]
+    node = computation.node
+    schema = None if standard_domain(node.domain) else _schema(node, opset)
+    if schema is None:
+        return True
+    count = len(equation.inputs) - computation.weights
+    groups = {"input": equation.inputs[:count], "weight": equation.inputs[count:]}
+    first: str | None = None
+    for place, source in enumerate(computation.sources):
+        if source is None or source[0] not in groups:
+            continue
+        dtype = groups[source[0]][source[1]].spec.dtype
+        first = first or dtype
+        formal = schema.inputs[min(place, len(schema.inputs) - 1)]
+        if f"tensor({onnx.TensorProto.DataType.Name(element_type(dtype)).lower()})" not in formal.types:
             return False
-    elif before.since_version != after.since_version:
+    is_float_mod = node.op_type == "Mod" and first is not None and dtypes.is_float(first)
+    return not is_float_mod or opset >= 28 or any(a.name == "fmod" and a.i for a in node.attribute)
+
+
+def _fits(node: onnx.NodeProto, opsets: Mapping[str, int], opset: int, *, may_move: bool) -> bool:
+    """Return whether a node may be written as it is, or with its attributes as inputs if that is allowed."""
+    domain = standard_domain(node.domain)
+    own = opsets.get(domain, 1)
+    if domain == MICROSOFT:  # its operators have no schemas in the onnx package, and one version
+        return own == OTHER_DOMAINS[domain] and (domain, node.op_type) in OPERATORS
+    later = opset if domain == "" else OTHER_DOMAINS.get(domain)
+    if later is None:
         return False
+    before, after = _schema(node, own), _schema(node, later)
+    if before is None or after is None or after.deprecated:
+        return False
+    moved = _moved_attributes(node, own, later)
+    if moved:
+        return may_move and all(a.name in after.attributes or a.name in moved for a in node.attribute)
+    if before.since_version != after.since_version:
+        if (domain, node.op_type) not in OPERATORS:
+            return False
+        if find(domain, node.op_type, own) is not find(domain, node.op_type, later):
+            return False
     fits = after.min_input <= len(node.input) <= after.max_input and len(node.output) <= after.max_output
     return fits and all(a.name in after.attributes for a in node.attribute)
 
 
 def _moved_attributes(node: onnx.NodeProto, own: int, opset: int) -> dict[str, str]:
     """Return the attributes of a node that are inputs at the opset of the export, with the names of the inputs."""
-    since, names = _BECAME_INPUTS.get(node.op_type, (0, {}))
+    since, names = _BECAME_INPUTS.get(node.op_type, (0, {})) if not node.domain else (0, {})
     return names if own < since <= opset else {}
 
 
-def _schema(node: onnx.NodeProto, opset: int) -> Any:
+def _schema(node: onnx.NodeProto, version: int) -> Any:
     try:
-        return onnx.defs.get_schema(node.op_type, opset, "")
+        return onnx.defs.get_schema(node.op_type, version, standard_domain(node.domain))
     except onnx.defs.SchemaError:
         return None
 
 
-def _has_graphs_or_sequences(computation: NodeComputation) -> bool:
+def _has_sequences(computation: NodeComputation) -> bool:
     node = computation.node
-    graphs = any(a.HasField("g") or a.graphs for a in node.attribute)
-    lists = any(source is not None and source[0] in ("list", "stacked") for source in computation.sources)
-    return graphs or lists or "Sequence" in node.op_type or "Optional" in node.op_type
+    if any(source is not None and source[0] == "list" for source in (*computation.sources, *computation.captured.values())):
+        return True
+    types = [value.type for graph in subgraphs(node) for value in (*graph.input, *graph.output)]
+    return "Sequence" in node.op_type or "Optional" in node.op_type or any(
+        t.WhichOneof("value") not in ("tensor_type", None) for t in types
+    )
 
 
 @lowering("onnx_node", at=_is_same_operator)
 def _onnx_node(b: GraphBuilder, *operands: Operand, computation: NodeComputation) -> Any:
     node = onnx.NodeProto()
     node.CopyFrom(computation.node)
-    _adapt(node, computation.opsets[""], b.opset)
+    for one in (node, *inner_nodes(node)):
+        _adapt(one, computation.opsets, b.opset)
     count = len(operands) - computation.weights
     tensors, weights = operands[:count], operands[count:]
     for place, source in enumerate(computation.sources):
         node.input[place] = _input(b, computation, source, tensors, weights, node, place)
-    _move_attributes(b, node, computation.opsets[""], tensors[0] if tensors else None)
+    _move_attributes(b, node, computation.opsets, tensors[0] if tensors else None)
+    outer = {
+        name: _input(b, computation, source, tensors, weights, node, -1) for name, source in computation.captured.items()
+    }
+    for graph in subgraphs(node):
+        _rename_inner(b, graph, outer)
     assert b.equation is not None
     kept = dict(zip(computation.kept, b.equation.outputs, strict=True))
     names: dict[int, str] = {}
@@ -132,8 +179,25 @@ def _input(
     return made
 
 
-def _move_attributes(b: GraphBuilder, node: onnx.NodeProto, own: int, x: Operand | None) -> None:
+def _rename_inner(b: GraphBuilder, graph: onnx.GraphProto, outer: Mapping[str, str]) -> None:
+    """Rename what a subgraph reads of the graph around it, and give what it defines names that no other value has."""
+    names = dict(outer)
+    defined = [*graph.input, *graph.initializer, *graph.value_info]
+    for name in dict.fromkeys([*(v.name for v in (*graph.input, *graph.initializer)), *(o for n in graph.node for o in n.output if o)]):
+        names[name] = b.root.names.unique(name)
+    for value in (*defined, *graph.output):
+        value.name = names.get(value.name, value.name)
+    for node in graph.node:
+        for field in (node.input, node.output):
+            for place, name in enumerate(field):
+                field[place] = names.get(name, name)
+        for inner in subgraphs(node):
+            _rename_inner(b, inner, names)
+
+
+def _move_attributes(b: GraphBuilder, node: onnx.NodeProto, opsets: Mapping[str, int], x: Operand | None) -> None:
     """Write attributes that became inputs as constants."""
+    own = opsets.get("", 1)
     moved = _moved_attributes(node, own, b.opset)
     if not moved:
         return
@@ -169,8 +233,11 @@ def _reshape_target(b: GraphBuilder, node: onnx.NodeProto, x: Operand) -> str:
     return target
 
 
-def _adapt(node: onnx.NodeProto, own: int, opset: int) -> None:
+def _adapt(node: onnx.NodeProto, opsets: Mapping[str, int], opset: int) -> None:
     """Write what the operator's versions express differently: defaults that changed, renamed values, the number of parts."""
+    if standard_domain(node.domain):
+        return
+    own = opsets.get("", 1)
     before, after = _schema(node, own), _schema(node, opset)
     given = {a.name for a in node.attribute}
     for name, attribute in before.attributes.items():

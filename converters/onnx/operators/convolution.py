@@ -15,7 +15,7 @@ from graphkit.ops._convert import dtype_name
 from graphkit.ops.convolution import conv_input_grad_p
 
 from .known import shape_of
-from .shaping import rank
+from .shaping import bounded, rank
 from .table import NodeCall, operator
 
 Pairs = list[tuple[int, int]]
@@ -214,6 +214,7 @@ def _windowed(
 def _pad(x: Any, padding: Pairs, value: Any) -> Any:
     if all(pair == (0, 0) for pair in padding):
         return x
+    bounded([*shape_of(x)[:2], *(n + b + a for n, (b, a) in zip(shape_of(x)[2:], padding, strict=True))])
     return ops.pad(x, [(0, 0), (0, 0), *padding], constant_values=value)
 
 

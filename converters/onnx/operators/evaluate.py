@@ -197,6 +197,8 @@ class Evaluator:
     ) -> list[Any]:
         if depth > _MAX_DEPTH:
             raise SerializationError(f"Function {function.name!r}: functions are nested more than {_MAX_DEPTH} deep.")
+        if len(inputs) > len(function.input):
+            raise SerializationError(f"function {function.name!r} takes {len(function.input)} inputs, got {len(inputs)}.")
         padded = [*inputs, *[None] * (len(function.input) - len(inputs))]
         values: Values = ChainMap(dict(zip(function.input, padded, strict=True)))
         given = {a.name: attribute_value(a) for a in function.attribute_proto}

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from graphkit import ops, random
+from graphkit.core.errors import InvalidArgumentError, UnsupportedError
 from graphkit.ops._convert import dtype_name
 
 from ..element_types import NAMES_OF_TYPES
@@ -21,12 +22,16 @@ def per_channel(vector: Any, like: Any) -> Any:
     return ops.reshape(vector, (-1, *[1] * (rank(like) - 2)))
 
 
-@operator("BatchNormalization")
+@operator("BatchNormalization", takes_node=True)
 def batch_normalization_old(
-    x: Any, scale: Any, bias: Any, mean: Any, variance: Any, *, epsilon: float = 1e-5, momentum: float = 0.9, spatial: int = 1,
-    is_test: int = 0, consumed_inputs: Any = None,
+    node: NodeCall, x: Any, scale: Any, bias: Any, mean: Any, variance: Any, *, epsilon: float = 1e-5, momentum: float = 0.9,
+    spatial: int = 1, is_test: int = 0, consumed_inputs: Any = None,
 ) -> Any:  # fmt: skip
-    """Normalize with the given statistics (before version 14)."""
+    """Normalize with the given statistics (before version 14, whose form for training has five outputs)."""
+    if any(node.used[1:]):
+        raise UnsupportedError(
+            "BatchNormalization in training mode is supported from version 14 on; convert the file with onnx.version_converter."
+        )
     if not spatial:
         return ops.add(
             ops.multiply(
@@ -142,11 +147,14 @@ def rms_normalization(x: Any, scale: Any, *, axis: int = -1, epsilon: float = 1e
 @operator("LRN")
 def lrn(x: Any, *, alpha: float = 0.0001, beta: float = 0.75, bias: float = 1.0, size: int) -> Any:
     """Divide by a power of the sum of squares of neighboring channels."""
-    before, after = (size - 1) // 2, size - 1 - (size - 1) // 2
-    squares = ops.pad(ops.square(x), [(0, 0), (before, after), *[(0, 0)] * (rank(x) - 2)])
+    if size < 1:
+        raise InvalidArgumentError(f"LRN expects a size of at least 1, got {size}.")
     count = shape_of(x)[1]
+    reach = [(size - 1) // 2, size - 1 - (size - 1) // 2]
+    before, after = (min(n, count) for n in reach) if isinstance(count, int) else reach
+    squares = ops.pad(ops.square(x), [(0, 0), (before, after), *[(0, 0)] * (rank(x) - 2)])
     total = squares[:, :count]
-    for i in range(1, size):
+    for i in range(1, before + after + 1):
         total = ops.add(total, squares[:, i : i + count])
     return ops.true_divide(x, ops.power(ops.add(scalar(bias, x), ops.multiply(total, scalar(alpha / size, x))), beta))
 

@@ -17,6 +17,7 @@ from graphkit.ops._convert import dtype_name
 
 from .elementwise import scalar
 from .known import array, ints, shape_of
+from .shaping import bounded
 from .table import operator
 
 Array = Any
@@ -137,6 +138,7 @@ def resize(
     old = shape_of(x)
     places = list(range(len(old))) if axes is None else [a % len(old) for a in axes]
     factors, new = _targets(scales, sizes, [old[a] for a in places], keep_aspect_ratio_policy)
+    bounded(new)
     regions = array(roi, "roi").reshape(-1) if roi is not None and np.size(roi) else np.repeat([0.0, 1.0], len(places))
     dtype = dtype_name(x)
     if antialias and any(isinstance(n, Dim) and n != old[a] for a, n in zip(places, new, strict=True)):
@@ -416,8 +418,11 @@ def roi_align(
     output_width: int = 1, sampling_ratio: int = 0, spatial_scale: float = 1.0,
 ) -> Any:  # fmt: skip
     """Pool regions with bilinear sampling."""
-    boxes, owners = array(rois, "rois").astype(np.float64), array(batches, "batch_indices").astype(int)
     shift = 0.5 if coordinate_transformation_mode == "half_pixel" else 0.0
+    bounded([max(sampling_ratio, 1) ** 2, output_height, output_width, *shape_of(rois)[:1]])
+    if mode == "avg" and sampling_ratio > 0:
+        return _averaged_regions(x, rois, batches, (output_height, output_width), sampling_ratio, spatial_scale, shift)
+    boxes, owners = array(rois, "rois").astype(np.float64), array(batches, "batch_indices").astype(int)
     made = []
     height, width = shape_of(x)[2:]
     for box, owner in zip(boxes, owners, strict=True):
@@ -438,6 +443,33 @@ def roi_align(
     if not made:
         return ops.zeros((0, shape_of(x)[1], output_height, output_width), dtype=dtype_name(x))
     return ops.cast(ops.stack(made), dtype_name(x))
+
+
+def _averaged_regions(
+    x: Any, rois: Any, batches: Any, out: tuple[int, int], samples: int, scale: float, shift: float
+) -> Any:
+    """Return the means of a fixed number of samples for each cell; the regions may depend on the data."""
+    corners = ops.subtract(ops.multiply(rois, scalar(scale, rois)), scalar(shift, rois))  # left, top, right, bottom
+    places, inside = [], []
+    for axis, (count, size) in enumerate(zip(out, shape_of(x)[2:], strict=True)):
+        start, stop = corners[:, 1 - axis], corners[:, 3 - axis]
+        length = ops.subtract(stop, start)
+        length = length if shift else ops.maximum(length, scalar(1.0, length))
+        shares = ((np.arange(count)[:, None] + (np.arange(samples) + 0.5) / samples) / count).reshape(-1)
+        where = ops.add(
+            ops.expand_dims(start, -1),
+            ops.multiply(ops.expand_dims(length, -1), shares.astype(dtypes.to_numpy(dtype_name(rois)))),
+        )
+        inside.append(ops.logical_and(ops.greater_equal(where, -1.0), ops.less_equal(where, float(size))))
+        places.append(ops.clip(where, 0.0, float(size - 1)))
+    count = shape_of(rois)[0]
+    points = (count, out[0] * samples, out[1] * samples)
+    grid = [ops.broadcast_to(ops.expand_dims(p, 2 - axis), points) for axis, p in enumerate(places)]
+    sampled = interpolated(ops.take(x, batches, axis=0), grid, "linear", "border")
+    counted = ops.logical_and(ops.expand_dims(inside[0], 2), ops.expand_dims(inside[1], 1))
+    sampled = ops.where(ops.expand_dims(counted, 1), sampled, ops.zeros_like(sampled))
+    cells = ops.reshape(sampled, (count, shape_of(x)[1], out[0], samples, out[1], samples))
+    return ops.cast(ops.mean(cells, axis=(3, 5)), dtype_name(x))
 
 
 def _max_cells(image: Any, a: Array, b: Array, oh: int, rows: int, ow: int, columns: int) -> Any:

@@ -25,11 +25,6 @@ class Growing:
     def __init__(self, added: tuple[Any, ...] = ()) -> None:
         self.added = added
 
-    def __getattr__(self, name: str) -> Any:
-        raise UnsupportedError(
-            "a loop that reads the sequence which it builds cannot be traced; give the loop a known number of steps."
-        )
-
     def __len__(self) -> int:
         raise UnsupportedError(
             "a loop that counts the sequence which it builds cannot be traced; give the loop a known number of steps."

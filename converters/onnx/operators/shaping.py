@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,19 @@ from .elementwise import scalar
 from .known import array, ints, shape_of
 from .sizes import single, sizes
 from .table import NodeCall, operator
+
+_MAX_ELEMENTS = 1 << 31
+
+
+def bounded(shape: Sequence[Any]) -> None:
+    """Refuse sizes of a result that no real file has.
+
+    Raises:
+        InvalidArgumentError: there are more than 2 ** 31 elements.
+    """
+    known = [int(n) for n in shape if not isinstance(n, Dim)]
+    if math.prod(known) > _MAX_ELEMENTS:
+        raise InvalidArgumentError(f"the result of shape {tuple(shape)} is too large.")
 
 
 def rank(x: Any) -> int:
@@ -135,8 +149,12 @@ def _split(x: Any, lengths: Sequence[int] | None, axis: int, parts: int) -> Any:
         total = shape_of(x)[axis]
         if isinstance(total, Dim):
             raise UnknownSizeError("Split into equal parts requires an axis of known size.")
+        if parts < 1 or parts > max(total, 1):
+            raise InvalidArgumentError(f"an axis of size {total} cannot be split into {parts} parts.")
         each = -(-total // parts)
         lengths = [min(each, total - i * each) for i in range(parts)]
+        if lengths[-1] < 0:
+            raise InvalidArgumentError(f"an axis of size {total} cannot be split into {parts} parts of {each}.")
     if len(lengths) == 1:
         return (x,)
     return tuple(ops.split(x, [int(n) for n in np.cumsum(lengths[:-1])], axis=axis))
@@ -184,6 +202,7 @@ def expand(x: Any, shape: Any) -> Any:
     length = max(len(wanted), len(sizes))
     wanted, sizes = [1] * (length - len(wanted)) + wanted, [1] * (length - len(sizes)) + sizes
     target = tuple(s if not isinstance(w, Dim) and w == 1 else w for w, s in zip(wanted, sizes, strict=True))
+    bounded(target)
     return ops.broadcast_to(x, target)
 
 
@@ -198,7 +217,9 @@ def tile_one(x: Any, tiles: Any, axis: Any) -> Any:
 @operator("Tile", since=6)
 def tile(x: Any, repeats: Any) -> Any:
     """Repeat along each axis."""
-    return ops.tile(x, tuple(ints(repeats, "repeats")))
+    counts = ints(repeats, "repeats")
+    bounded([n * c for n, c in zip(shape_of(x), counts, strict=True)])
+    return ops.tile(x, tuple(counts))
 
 
 # ----- by index -----
@@ -368,6 +389,7 @@ def pad(x: Any, pads: Any, value: Any = None, axes: Any = None, *, mode: str = "
     if any(w < 0 for pair in each for w in pair if not isinstance(w, Dim)):
         x = x[tuple(slice(-min(b, 0), n + min(a, 0)) for (b, a), n in zip(each, shape_of(x), strict=True))]
         each = [(max(b, 0), max(a, 0)) for b, a in each]
+    bounded([n + b + a for n, (b, a) in zip(shape_of(x), each, strict=True)])
     if mode == "constant":
         fill = None if value is None else array(value, "constant_value").reshape(-1)[0]
         return ops.pad(x, each, mode="constant", constant_values=0 if fill is None else fill)

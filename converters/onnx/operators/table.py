@@ -78,7 +78,7 @@ def operator(
     return add
 
 
-_FAILURES = (TypeError, ValueError, IndexError, KeyError, AttributeError, ArithmeticError)
+_FAILURES = (TypeError, ValueError, IndexError, KeyError, AttributeError, ArithmeticError, MemoryError)
 
 
 def checked(function: Callable[..., Any], takes_node: bool) -> Callable[..., Any]:

@@ -104,6 +104,8 @@ def tf_idf_vectorizer(
         for n in range(min_gram_length, max_gram_length + 1):
             for skip in range(max_skip_count + 1 if n > 1 else 1):
                 reach = (n - 1) * (skip + 1)
+                if reach >= len(tokens):
+                    break
                 for start in range(len(tokens) - reach):
                     found[tuple(tokens[start : start + reach + 1 : skip + 1])] += 1
         for gram, count in found.items():

@@ -39,9 +39,10 @@ def extract(
         UnknownSizeError: the type of a new input or output is not known.
         SerializationError: the file cannot be read.
     """
-    message = read_structure(source)
-    cut(message, start, end)
-    return write_changed(message, source, target, overwrite)
+    with messages.naming_damaged(source):
+        message = read_structure(source)
+        cut(message, start, end)
+        return write_changed(message, source, target, overwrite)
 
 
 def cut(message: onnx.ModelProto, start: Sequence[str] = (), end: Sequence[str] = ()) -> None:

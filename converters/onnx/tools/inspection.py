@@ -13,6 +13,7 @@ from graphkit.core.errors import GraphKitError
 from graphkit.saving.sibling_files import place_beside
 from graphkit.saving.source import Source
 
+from ..export import CONFIG_KEY
 from ..files import external_tensors, read_structure
 from ..operators.table import find
 from . import messages
@@ -20,6 +21,7 @@ from .flops import flops
 from .inference import InferenceError
 
 Report = dict[str, Any]
+_MOST_NODES, _MOST_BYTES = 5_000, 1 << 28  # of a file that is imported to see what its nodes become
 
 
 def report_of_message(source: Source) -> Report:
@@ -28,17 +30,44 @@ def report_of_message(source: Source) -> Report:
     Raises:
         SerializationError: the file is not an ONNX model.
     """
+    with messages.naming_damaged(source.path):
+        return _report(source)
+
+
+def _report(source: Source) -> Report:
     message = read_structure(source.path)
     found = Inspection(message, source.path)
     details = found.details()
+    problems = found.problems()
+    is_own = any(p.key == CONFIG_KEY for p in message.metadata_props)
+    is_tried = not problems and not is_own and found.is_small(details)
+    details["lifting"], faults = _imported(source.path, details) if is_tried else (None, [])
     return {
         "model": {"class": "ONNX graph", "name": message.graph.name},
         "layers": found.layers(),
         "parameters": found.parameters,
-        "problems": found.problems(),
-        "is_tried": not details["data_files"],  # to load it would be to read them
+        "problems": [*problems, *faults],
+        "is_tried": is_own and not details["data_files"],  # others are tried here, if they are not too large
+        "was_tried": is_tried or (is_own and not details["data_files"]),
         "onnx": details,
     }
+
+
+def _imported(path: Path, details: Report) -> tuple[Report | None, list[str]]:
+    """Return what the nodes become when they are lifted, and why the file cannot be imported; add what cannot be trained."""
+    from ..imports.lifted import lift
+    from ..reader import load_model
+    from .learning import not_learned
+
+    try:
+        model = load_model(path)
+        details["not_trainable"].update(not_learned(model))
+        lifted: Any = lift(model)
+        report = lifted.import_report
+    except GraphKitError as error:
+        return None, [str(error)]
+    made = {"nodes": report.nodes, "layers": dict(report.layers), "ops": dict(report.ops), "is_whole": report.is_whole}
+    return {**made, "kept": dict(report.kept), "refused": dict(report.refused)}, []
 
 
 class Inspection:
@@ -160,6 +189,10 @@ class Inspection:
             if not messages.is_floating(tensor.data_type):
                 found.setdefault(f"of type {messages.type_name(tensor.data_type)}", []).append(tensor.name)
         return found
+
+    def is_small(self, details: Report) -> bool:
+        """Return whether the file is small enough to be imported, which takes time for each node and looks at the weights."""
+        return len(self.nodes) <= _MOST_NODES and details["weights"]["bytes"] <= _MOST_BYTES
 
     # ----- what is wrong -----
 

@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from math import prod
+from pathlib import Path
 from typing import Any
 
 import onnx
 
-from graphkit.core.errors import SerializationError
+from graphkit.core.errors import GraphKitError, SerializationError
 
 MAX_DEPTH = 64  # nested subgraphs
 _NAMES = {"FLOAT": "float32", "DOUBLE": "float64"}
 _BITS = {"STRING": 0, "BOOL": 8, "FLOAT": 32, "DOUBLE": 64, "COMPLEX64": 64, "COMPLEX128": 128, "BFLOAT16": 16}
 _FLOATING = ("FLOAT", "DOUBLE", "BFLOAT16")
 DOMAINS = {"ai.onnx": ""}  # other spellings
+
+
+@contextmanager
+def naming_damaged(path: Path) -> Iterator[None]:
+    """Turn what a damaged message makes Python raise into a SerializationError that names the file."""
+    try:
+        yield
+    except GraphKitError:
+        raise
+    except (
+        ValueError,
+        TypeError,
+        LookupError,
+        ArithmeticError,
+        RecursionError,
+    ) as error:  # such as text that is not UTF-8
+        raise SerializationError(f"{str(path)!r} is damaged: {type(error).__name__}: {error}") from error
 
 
 def domain_of(node: Any) -> str:

@@ -32,9 +32,10 @@ def set_names(source: Path, target: Path, names: Mapping[str, str], overwrite: b
         NameConflictError: a new name is taken.
         SerializationError: the file cannot be read.
     """
-    message = read_structure(source)
-    apply_names(message, names)
-    return write_changed(message, source, target, overwrite)
+    with messages.naming_damaged(source):
+        message = read_structure(source)
+        apply_names(message, names)
+        return write_changed(message, source, target, overwrite)
 
 
 def apply_names(message: onnx.ModelProto, names: Mapping[str, str]) -> None:

@@ -45,9 +45,10 @@ def set_batch(source: Path, target: Path, batch: int | str, overwrite: bool = Tr
         InvalidArgumentError: the size is not positive.
         SerializationError: the file cannot be read.
     """
-    message = read_structure(source)
-    notes = resize(message, batch_sizes(message.graph, batch))
-    write_changed(message, source, target, overwrite, same_structure=True)
+    with messages.naming_damaged(source):
+        message = read_structure(source)
+        notes = resize(message, batch_sizes(message.graph, batch))
+        write_changed(message, source, target, overwrite, same_structure=True)
     return notes
 
 
@@ -68,9 +69,10 @@ def set_shape(source: Path, target: Path, shapes: Mapping[str, Sizes], overwrite
         UnknownNameError: there is no such input.
         SerializationError: the file cannot be read.
     """
-    message = read_structure(source)
-    notes = resize(message, shapes)
-    write_changed(message, source, target, overwrite, same_structure=True)
+    with messages.naming_damaged(source):
+        message = read_structure(source)
+        notes = resize(message, shapes)
+        write_changed(message, source, target, overwrite, same_structure=True)
     return notes
 
 
@@ -256,7 +258,10 @@ def _apply(
     message: onnx.ModelProto, shapes: Mapping[str, Sizes], names: Sequence[str], probed: Sequence[Known]
 ) -> None:
     graph = message.graph
-    found = inferred(_resized(message, shapes, {}))
+    try:
+        found = inferred(_resized(message, shapes, {}))
+    except InferenceError as error:
+        raise ShapeError(f"The sizes of the tensors cannot be inferred: {error}") from None
     values = messages.values_with_types(found.graph)
     ranks = {v.name: messages.sizes_of(v.type) for v in graph.output}
     forget_sizes(graph)

@@ -977,7 +977,8 @@ def roi_align(d: Draw, version: int) -> Node:
     }  # fmt: skip
     if version >= 16:
         settings["coordinate_transformation_mode"] = d.one("half_pixel", "output_half_pixel")
-    return Node("RoiAlign", [d.floats((2, 2, 6, 7)), corners, d.integers((3,), 0, 1)], settings, constants=(1, 2))
+    constants = (1, 2) if settings["sampling_ratio"] == 0 else ()
+    return Node("RoiAlign", [d.floats((2, 2, 6, 7)), corners, d.integers((3,), 0, 1)], settings, constants=constants)
 
 
 # ----- signals -----

@@ -159,22 +159,86 @@ def test_operators_in_subgraphs_and_functions_are_counted(tmp_path: Path) -> Non
     assert report["flops"]["not_counted"] == {"If": 1}
 
 
-def test_external_data_is_counted_but_not_read(tmp_path: Path) -> None:
-    message = small()
-    onnx.save(message, tmp_path / "m.onnx", save_as_external_data=True, location="w.bin", size_threshold=0)
-    data = (tmp_path / "w.bin").stat().st_size
-    (tmp_path / "w.bin").unlink()
-    with (tmp_path / "w.bin").open("wb") as file:
-        file.truncate(data)  # zeros: nothing reads them
-    (tmp_path / "w.bin").chmod(0)
+def test_data_files_are_counted_and_those_of_large_models_are_not_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    onnx.save(small(), tmp_path / "m.onnx", save_as_external_data=True, location="w.bin", size_threshold=0)
     report = graphkit.inspect(tmp_path / "m.onnx")
-
     assert report["parameters"] == 168
     assert report["onnx"]["data_files"] == {"w.bin": 688}
     assert report["problems"] == []
-    text = report_as_text(report)
-    assert "    688 bytes of these in the file 'w.bin'" in text
-    assert text.endswith("whether it loads was not tried, since its weights are in other files")
+    assert "    688 bytes of these in the file 'w.bin'" in report_as_text(report)
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise AssertionError("a data file is opened")
+
+    monkeypatch.setattr("graphkit.converters.onnx.tools.inspection._MOST_BYTES", 100)
+    monkeypatch.setattr("graphkit.converters.onnx.tools.inspection._imported", refuse)
+    text = report_as_text(graphkit.inspect(tmp_path / "m.onnx"))
+    assert text.endswith("whether it loads was not tried, since it is large")
+
+
+def test_what_the_nodes_become(tmp_path: Path) -> None:
+    report = inspected(small(), tmp_path)
+
+    assert report["onnx"]["lifting"]["nodes"] == 2
+    assert sum(report["onnx"]["lifting"]["layers"].values()) >= 1
+    assert report["onnx"]["lifting"]["is_whole"]
+    assert "  lifting         2 nodes become " in report_as_text(report)
+
+
+def test_what_stays_a_node_is_named_with_the_reason(tmp_path: Path) -> None:
+    nodes = [helper.make_node("ScatterElements", ["x", "i", "u"], ["y"], name="scatter", axis=1, reduction="add")]
+    weights = {"i": np.zeros((1, 2), np.int64), "u": np.ones((1, 2), "f4")}
+    report = inspected(model_of(nodes, [value("x", [1, 4])], [value("y", [1, 4])], weights), tmp_path)
+
+    assert list(report["onnx"]["lifting"]["kept"]) == ["scatter"]
+    assert not report["onnx"]["lifting"]["is_whole"]
+    assert "    stays a node: scatter: " in report_as_text(report)
+
+
+def big(*shape: int) -> Any:
+    return np.linspace(-1, 1, int(np.prod(shape)), dtype="f4").reshape(shape)
+
+
+UNTRAINED: dict[str, tuple[list[onnx.NodeProto], dict[str, Any], str]] = {
+    "a comparison": (
+        [
+            helper.make_node("MatMul", ["x", "w"], ["h"]), helper.make_node("Greater", ["h", "x"], ["g"], name="greater"),
+            helper.make_node("Where", ["g", "x", "x"], ["y"]),
+        ],
+        {"w": big(40, 40)}, "behind greater of 'greater', which has no gradient: ",
+    ),
+    "rounding to integers": (
+        [helper.make_node("MatMul", ["x", "w"], ["h"]), helper.make_node("ArgMax", ["h"], ["y"], name="argmax")],
+        {"w": big(40, 40)}, "behind argmax of 'argmax', which has no gradient: ",
+    ),
+    "running statistics": (
+        [helper.make_node("BatchNormalization", ["x", "s", "b", "w", "v"], ["y"])],
+        {"s": big(40), "b": big(40), "w": big(40), "v": np.ones(40, "f4")}, "of type float32 that training does not change",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", UNTRAINED)
+def test_weights_that_cannot_be_trained_are_named_with_the_reason(name: str, tmp_path: Path) -> None:
+    nodes, weights, reason = UNTRAINED[name]
+    element_type = TensorProto.INT64 if name == "rounding to integers" else TensorProto.FLOAT
+    shape = [1, 40] if name == "rounding to integers" else [3, 40]
+    report = inspected(model_of(nodes, [value("x", [3, 40])], [value("y", shape, element_type)], weights), tmp_path)
+
+    found = {why: names for why, names in report["onnx"]["not_trainable"].items() if "w" in names}
+    assert len(found) == 1, report["onnx"]["not_trainable"]
+    assert next(iter(found)).startswith(reason)
+    assert "  cannot be trained:" in report_as_text(report)
+
+
+def test_weights_with_a_gradient_are_not_listed(tmp_path: Path) -> None:
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["h"]), helper.make_node("Gelu", ["h"], ["y"])]
+    opsets = [helper.make_opsetid("", 20)]
+    message = model_of(nodes, [value("x", [3, 40])], [value("y", [3, 40])], {"w": big(40, 40)}, opset_imports=opsets)
+
+    assert inspected(message, tmp_path)["onnx"]["not_trainable"] == {}
 
 
 def test_a_file_of_many_gigabytes_is_inspected_by_its_structure(tmp_path: Path) -> None:

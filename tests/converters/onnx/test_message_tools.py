@@ -386,3 +386,15 @@ def test_inputs_and_outputs_that_keep_their_sizes_are_noted(tmp_path: Path) -> N
     nodes = [node("ReduceSum", "x", "y")]
     path = written(tmp_path, nodes, [value("x", [1, 3])], [value("y", [1, 1])], {})
     assert tools.set_batch(path, path, 4) == ["the output 'y' keeps its sizes, float32 (1, 1)"]
+
+
+@pytest.mark.parametrize(
+    "change", [tools.extract, lambda a, b: tools.set_batch(a, b, 2), lambda a, b: tools.set_names(a, b, {"x": "z"})]
+)
+def test_text_that_is_not_utf_8_is_a_typed_error(change: Any, tmp_path: Path) -> None:
+    path = perceptron(tmp_path)
+    path.write_bytes(path.read_bytes().replace(b"w1", b"\xff\xfe"))
+
+    with pytest.raises(SerializationError, match=r"m\.onnx"):
+        change(path, tmp_path / "p.onnx")
+    assert not (tmp_path / "p.onnx").exists()

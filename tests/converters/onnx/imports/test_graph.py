@@ -14,6 +14,7 @@ from onnx import helper
 import graphkit
 from graphkit import errors
 from graphkit.converters.onnx.imports.layers import OnnxInitializer, OnnxNode
+from graphkit.saving.formats import ConverterWarning
 from graphkit.saving.keras3_differences import NotInKerasWarning
 
 from .graphs import graph_model, info, real, reference, saved, weights
@@ -68,6 +69,7 @@ def test_each_node_is_a_layer_of_its_name(tmp_path: Path) -> None:
     model = check(mlp(), tmp_path, real(2, 4))
     assert [layer.name for layer in model.layers] == ["x", "fc1.Gemm", "Relu", "fc2.MatMul"]
     assert model.get_layer("fc1.Gemm").onnx_name == "/fc1/Gemm"
+    assert model.get_layer("/fc1/Gemm") is model.get_layer("fc1.Gemm")
 
 
 def test_initializers_are_weights_of_their_names_in_the_layout_of_the_file(tmp_path: Path) -> None:
@@ -428,3 +430,16 @@ def test_a_node_layer_refuses_a_config_that_describes_no_node() -> None:
 def test_a_model_in_memory_is_opened(form: Any) -> None:
     model = graphkit.load(form(mlp().SerializeToString()))
     np.testing.assert_allclose(outputs(model, real(2, 4))[0], reference(mlp(), real(2, 4))[0], rtol=1e-5)
+
+
+def test_a_map_of_classes_is_a_tensor_with_a_column_for_each(tmp_path: Path) -> None:
+    classes = node("ZipMap", ["p"], ["probabilities"], domain="ai.onnx.ml", classlabels_int64s=[4, 7, 9])
+    model = graph_model([node("Softmax", ["x"], ["p"]), classes], [info("x", "n", 3)], [], domains=["ai.onnx.ml"])
+    kind = helper.make_map_type_proto(onnx.TensorProto.INT64, helper.make_tensor_type_proto(1, []))
+    model.graph.output.append(helper.make_value_info("probabilities", helper.make_sequence_type_proto(kind)))
+    with pytest.warns(ConverterWarning, match="its columns are the classes 4, 7, 9"):
+        imported = opened(model, tmp_path)
+    (maps,) = reference(model, real(2, 3))
+    np.testing.assert_allclose(imported(real(2, 3)), [list(row.values()) for row in maps], rtol=1e-5)
+    imported.export(tmp_path / "again.onnx")
+    assert [o.name for o in onnx.load(tmp_path / "again.onnx").graph.output] == ["probabilities"]
