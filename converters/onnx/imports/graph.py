@@ -35,11 +35,8 @@ from ..operators import Evaluator
 from ..operators.evaluate import dense, opsets_of, standard_domain
 from ..operators.sequences import Stacked
 from ..operators.sizes import Sizes
-<<<<<<< HEAD
-from .bounds import check_constant, check_result
-=======
 from ..operators.table import ML, attribute_value
->>>>>>> lead
+from .bounds import check_constant, check_result
 from .computation import flat_outputs, is_random
 from .initializers import NOT_TRAINED, Initializer, Trainable, check_trainable, constant, initializer
 from .layers import OnnxInitializer, OnnxNode
