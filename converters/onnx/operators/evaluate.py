@@ -46,18 +46,19 @@ class Body:
     Attributes:
         graph: the subgraph.
         inputs: the names of its inputs.
+        outer: the values of the graph around it, by name.
     """
 
     def __init__(self, evaluator: Evaluator, graph: onnx.GraphProto, values: Values, depth: int) -> None:
         self.graph = graph
         self.inputs = [i.name for i in graph.input]
         self._evaluator = evaluator
-        self._values = values
+        self.outer = values
         self._depth = depth
 
     def __call__(self, *inputs: Any) -> list[Any]:
         """Return the outputs for these inputs."""
-        values = self._values.new_child(dict(zip(self.inputs, inputs, strict=True)))
+        values = self.outer.new_child(dict(zip(self.inputs, inputs, strict=True)))
         return self._evaluator.run(self.graph, values, self._depth)
 
 

@@ -188,13 +188,18 @@ def test_what_the_nodes_become(tmp_path: Path) -> None:
 
 
 def test_what_stays_a_node_is_named_with_the_reason(tmp_path: Path) -> None:
-    nodes = [helper.make_node("ScatterElements", ["x", "i", "u"], ["y"], name="scatter", axis=1, reduction="add")]
-    weights = {"i": np.zeros((1, 2), np.int64), "u": np.ones((1, 2), "f4")}
-    report = inspected(model_of(nodes, [value("x", [1, 4])], [value("y", [1, 4])], weights), tmp_path)
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["go"], ["go_on"]), helper.make_node("Tanh", ["h"], ["t"])],
+        "body",
+        [value("i", [], onnx.TensorProto.INT64), value("go", [], onnx.TensorProto.BOOL), value("h", [1, 4])],
+        [value("go_on", [], onnx.TensorProto.BOOL), value("t", [1, 4])],
+    )
+    nodes = [helper.make_node("Loop", ["steps", "", "x"], ["y"], name="loop", body=body)]
+    report = inspected(model_of(nodes, [value("x", [1, 4])], [value("y", [1, 4])], {"steps": np.array(20)}), tmp_path)
 
-    assert list(report["onnx"]["lifting"]["kept"]) == ["scatter"]
+    assert list(report["onnx"]["lifting"]["kept"]) == ["loop"]
     assert not report["onnx"]["lifting"]["is_whole"]
-    assert "    stays a node: scatter: " in report_as_text(report)
+    assert "    stays a node: loop: " in report_as_text(report)
 
 
 def big(*shape: int) -> Any:
