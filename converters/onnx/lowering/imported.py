@@ -17,7 +17,7 @@ from ..element_types import element_type
 from ..imports.computation import NodeComputation, Source
 from ..imports.nodes import inner_nodes, subgraphs
 from ..operators.evaluate import standard_domain
-from ..operators.sizes import Sizes
+from ..operators.sizes import Sizes, parts
 from ..operators.table import MICROSOFT, OPERATORS, find
 from ..registry import OTHER_DOMAINS, lowering
 
@@ -170,9 +170,13 @@ def _input(
         return b.constant(sizes)
     if node.op_type == "Reshape" and place == 1 and computation.sources[0][0] == "input":
         return _reshape_target(b, node, tensors[computation.sources[0][1]])
-    vector = b.shape(sizes.values.reshape(-1).tolist())
-    if sizes.dtype != "int64":
-        vector = b.cast(vector, sizes.dtype)
+    over, under = zip(*(parts(size) for size in sizes.values.reshape(-1).tolist()), strict=True)
+    vector, *divisor = (
+        shape if sizes.dtype == "int64" else b.cast(shape, sizes.dtype)
+        for shape in (b.shape(part) for part in ([over, under] if any(n != 1 for n in under) else [over]))
+    )
+    if divisor:
+        vector = b.op("Div", vector, *divisor)
     if len(sizes.shape) == 1:
         return vector
     made: str = b.squeeze(vector, 0) if not sizes.shape else b.op("Reshape", vector, b.ints(sizes.shape))
