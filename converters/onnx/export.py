@@ -260,8 +260,12 @@ def _add_first_states(document: Document, model: Any, states: Sequence[State]) -
 def output_names(model: Any) -> list[str]:
     """Return the names of a model's outputs: the keys of a dict of outputs, otherwise the names of the output layers.
 
-    A layer may name its outputs itself (`tensor_name`), as the nodes of imported graphs do.
+    A model that was opened from a file keeps the names of the file, and a layer may name its outputs itself (`tensor_name`), as the
+    nodes of imported graphs do.
     """
+    in_file: list[str] | None = getattr(model, "file_output_names", None)
+    if in_file is not None:
+        return in_file
     keys = nest.flatten(_keys(model.output))
     own = [_own_name(tensor) for tensor in nest.flatten(model.output)]
     names = zip(keys, own, model.output_names, strict=True)

@@ -4,17 +4,8 @@
 layers. `build` makes a functional model of them; what no pattern covers becomes Keras' ops.
 """
 
-from graphkit.lifting import (  # each registers its recipes, the preferred ones first
-    activations,
-    attention,
-    convolutions,
-    normalizations,
-    products,
-    recurrence,
-    tables,
-)  # isort: skip
 from graphkit.lifting.building import Block, Lifted, build
-from graphkit.lifting.calls import LayerSpec, LiftedCall, NotExact, WeightFunction
+from graphkit.lifting.calls import LayerSpec, LiftedCall, NotExactError, WeightFunction
 from graphkit.lifting.finder import Findings, find
 
-__all__ = ["Block", "Findings", "LayerSpec", "Lifted", "LiftedCall", "NotExact", "WeightFunction", "build", "find"]
+__all__ = ["Block", "Findings", "LayerSpec", "Lifted", "LiftedCall", "NotExactError", "WeightFunction", "build", "find"]

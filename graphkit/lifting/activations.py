@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from graphkit.ir.matching import Match, Number, OneOf, P, Weight
-from graphkit.lifting.calls import LiftedCall, NotExact
+from graphkit.lifting.calls import LiftedCall, NotExactError, WeightFunction
 from graphkit.lifting.recipes import call, recipe, scalar, weight
 
 
@@ -106,9 +106,14 @@ def _written_prelu(match: Match) -> LiftedCall:
     x, alpha = match.spec("x").shape, match.spec("negated").shape
     alpha = (*(1,) * (len(x) - len(alpha)), *alpha)
     if len(x) < 2 or alpha[0] != 1 or any(n not in (1, m) for n, m in zip(alpha[1:], x[1:], strict=True)):
-        raise NotExact("the slopes have another shape than the input.")
+        raise NotExactError("the slopes have another shape than the input.")
     shared = [i for i in range(1, len(x)) if alpha[i] == 1]
-    return call(match, "PReLU", {"shared_axes": shared}, weight(match["negated"], lambda a: -np.reshape(a, alpha[1:])))
+    return call(
+        match,
+        "PReLU",
+        {"shared_axes": shared},
+        WeightFunction((match["negated"],), lambda a: -np.reshape(a, alpha[1:]), False),
+    )
 
 
 for _name, _term in {
@@ -153,7 +158,7 @@ def _leaky(match: Match) -> LiftedCall:
 @recipe("leaky ReLU, written out", P("select", P("less", "x", Number(0.0)), P("multiply", "x", Number("slope")), "x"))
 def _written_leaky(match: Match) -> LiftedCall:
     if match["slope"] in match.graph.variables:
-        raise NotExact("the slope is a variable.")
+        raise NotExactError("the slope is a variable.")
     return call(match, "LeakyReLU", {"negative_slope": scalar(match, "slope")})
 
 
@@ -162,10 +167,10 @@ def _prelu(match: Match) -> LiftedCall:
     x, alpha = match.spec("x").shape, match.spec("alpha").shape
     alpha = (*(1,) * (len(x) - len(alpha)), *alpha)
     if len(x) < 2 or alpha[0] != 1:
-        raise NotExact("the slopes differ within the batch.")
+        raise NotExactError("the slopes differ within the batch.")
     shared = [i for i in range(1, len(x)) if alpha[i] == 1]
     if any(n not in (1, m) for n, m in zip(alpha[1:], x[1:], strict=True)):
-        raise NotExact("the slopes have another shape than the input.")
+        raise NotExactError("the slopes have another shape than the input.")
     return call(match, "PReLU", {"shared_axes": shared}, weight(match["alpha"], lambda a: np.reshape(a, alpha[1:])))
 
 

@@ -12,14 +12,13 @@ import numpy as np
 import graphkit
 from graphkit import ops
 from graphkit.core import dtypes
-from graphkit.core.errors import GraphKitError
 from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.ir.program import Atom, Equation, Literal, Program, Value
 from graphkit.ir.spec import TensorSpec
-from graphkit.lifting.calls import LayerSpec, LiftedCall, LiftGraph, NotExact
+from graphkit.lifting.calls import REFUSALS, LayerSpec, LiftedCall, LiftGraph, NotExactError
 from graphkit.lifting.equations import OPS, Sizes
-from graphkit.lifting.turning import Turned, first, last, turned_axis
 from graphkit.lifting.finder import Findings, find, layer_key
+from graphkit.lifting.turning import Turned, first, last, turned_axis
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ def build(
         turned: whether channels-first images are kept channels-last; inputs may then be in that order.
 
     Raises:
-        NotExact: an equation can neither be lifted nor be kept.
+        NotExactError: an equation can neither be lifted nor be kept.
     """
     reasons = dict(kept or {})
     while True:
@@ -102,7 +101,7 @@ def build(
             return building.result
         scope, reason = failed
         if scope in reasons or scope not in (blocks or {}):
-            raise NotExact(f"{scope or 'an equation'}: {reason}")
+            raise NotExactError(f"{scope or 'an equation'}: {reason}")
         reasons[scope] = reason
 
 
@@ -177,7 +176,7 @@ class _Building:
                 continue
             try:
                 self._take(step, value)
-            except (GraphKitError, ValueError, TypeError) as error:
+            except REFUSALS as error:
                 return self._scope(step), str(error)
             waiting.pop()
         self.result.outputs = [self._output(a) for a in self.program.outputs]
@@ -187,7 +186,7 @@ class _Building:
         tensor = self.turned.tensors[atom] if atom in self.turned.tensors else self._tensor(atom)
         if isinstance(tensor, SymbolicTensor) and tensor.history is not None:
             return tensor
-        raise NotExact("an output does not depend on the inputs.")
+        raise NotExactError("an output does not depend on the inputs.")
 
     def _reads(self, step: Any, value: Any) -> Sequence[Atom]:
         if step is None or (isinstance(step, Equation) and value in self._views):
@@ -210,7 +209,7 @@ class _Building:
         return self.graph.is_weight(atom) and not self.graph.roots(atom)
 
     def _scope(self, step: Any) -> str:
-        return "" if step is None else step.scope  # type: ignore[no-any-return]
+        return "" if step is None else str(step.scope)
 
     def _take(self, step: Any, value: Value) -> None:
         if step is None and value in self._views:
@@ -272,7 +271,7 @@ class _Building:
         if isinstance(tensor, SymbolicTensor) and tensor.history is not None and not any(tensor is t for t in known):
             self.names.give(tensor.history.operation, scope)
 
-    def _set(self, value: Value, tensor: Any) -> None:
+    def _set(self, value: Atom, tensor: Any) -> None:
         self.tensors[value] = tensor
         self.sizes.tensors.append((value.spec, tensor))
 
@@ -288,7 +287,7 @@ class _Building:
         if atom in self.tensors:
             return self.tensors[atom]
         if atom in self.turned.tensors:
-            self._set(atom, ops.transpose(self.turned.tensors[atom], first(len(atom.spec.shape))))  # type: ignore[arg-type]
+            self._set(atom, ops.transpose(self.turned.tensors[atom], first(len(atom.spec.shape))))
             return self.tensors[atom]
         if isinstance(atom, Literal) and not _is_large(atom.array):
             return _plain(atom.array)
@@ -304,7 +303,7 @@ class _Building:
                 return _plain(array)
             self._set(atom, self._held(atom, array, "constant", trainable=False))
             return self.tensors[atom]
-        raise NotExact(f"the value {atom!r} was not computed.")
+        raise NotExactError(f"the value {atom!r} was not computed.")
 
     def _held(self, atom: Any, array: Any, name: str, trainable: bool) -> Any:
         """Return a learned or large constant: a table of one row, looked up at an index that is zero for all inputs."""
@@ -330,7 +329,7 @@ class _Building:
         call = turned or call
         tensors = [self.turned.get(a) if turned else self._tensor(a) for a in call.inputs]
         if not any(isinstance(t, SymbolicTensor) for t in tensors):
-            raise NotExact("it does not depend on the inputs.")
+            raise NotExactError("it does not depend on the inputs.")
         dtype = call.outputs[0].spec.dtype
         for spec in call.before:
             tensors[0] = self._made(spec, f"{call.scope}_{_kind(spec)}", dtype)(tensors[0])
@@ -373,7 +372,9 @@ class _Building:
         arrays = [np.asarray(w.function(*map(self.graph.array, w.atoms))) for w in call.weights]
         shapes = [tuple(w.shape) for w in layer.weights]
         if shapes != [a.shape for a in arrays]:
-            raise NotExact(f"{type(layer).__name__} has weights of shapes {shapes}, not {[a.shape for a in arrays]}.")
+            raise NotExactError(
+                f"{type(layer).__name__} has weights of shapes {shapes}, not {[a.shape for a in arrays]}."
+            )
         layer.set_weights(arrays)
         self._freeze(layer, call)
 
@@ -384,8 +385,13 @@ class _Building:
             return False
         tensors, params = found
         (value,) = equation.outputs
-        self.sizes.inputs = [_turned_spec(a.spec) if len(a.spec.shape) == len(value.spec.shape) else a.spec for a in equation.inputs]
-        made = _checked(OPS[equation.primitive.name](tensors, params, _turned_spec(value.spec), self.sizes), _turned_spec(value.spec))
+        self.sizes.inputs = [
+            _turned_spec(a.spec) if len(a.spec.shape) == len(value.spec.shape) else a.spec for a in equation.inputs
+        ]
+        made = _checked(
+            OPS[equation.primitive.name](tensors, params, _turned_spec(value.spec), self.sizes),
+            _turned_spec(value.spec),
+        )
         self._name(made, equation.scope, tensors)
         self._set_turned(value, made)
         self.result.ops[equation.primitive.name] += 1
@@ -421,7 +427,7 @@ class _Building:
     def _equation(self, equation: Equation) -> None:
         name = equation.primitive.name
         if name not in OPS:
-            raise NotExact(f"Keras has no op for {name!r}.")
+            raise NotExactError(f"Keras has no op for {name!r}.")
         if self._turns and self._turned_equation(equation):
             return
         tensors = [self._tensor(a) for a in equation.inputs]
@@ -479,7 +485,7 @@ def _layer_of(equation: Equation) -> LayerSpec | None:
 
 def _is_large(array: Any) -> bool:
     """Whether a constant is kept as a weight that is not trained, rather than in the config of an op."""
-    return array.dtype.kind == "f" and array.size > 4096
+    return bool(array.dtype.kind == "f" and array.size > 4096)
 
 
 def _plain(array: Any) -> Any:
@@ -493,7 +499,7 @@ def _checked(tensor: Any, spec: TensorSpec) -> Any:
     """Return a result, cast to the integer dtype that it has in the program.
 
     Raises:
-        NotExact: it has another shape, or another dtype that is not an integer's.
+        NotExactError: it has another shape, or another dtype that is not an integer's.
     """
     if not isinstance(tensor, SymbolicTensor):
         return tensor
@@ -501,11 +507,11 @@ def _checked(tensor: Any, spec: TensorSpec) -> Any:
         (a, b) for a, b in zip(tensor.shape, spec.shape, strict=False) if isinstance(a, int) and isinstance(b, int)
     ]
     if len(tensor.shape) != len(spec.shape) or any(a != b for a, b in known):
-        raise NotExact(f"Keras gives the shape {tensor.shape}; {spec} is expected.")
+        raise NotExactError(f"Keras gives the shape {tensor.shape}; {spec} is expected.")
     if tensor.dtype == spec.dtype:
         return tensor
     if not (dtypes.is_int(tensor.dtype) and dtypes.is_int(spec.dtype)):
-        raise NotExact(f"Keras computes it as {tensor.dtype}; {spec} is expected.")
+        raise NotExactError(f"Keras computes it as {tensor.dtype}; {spec} is expected.")
     return ops.cast(tensor, spec.dtype)
 
 

@@ -17,8 +17,12 @@ Array: TypeAlias = "np.ndarray[Any, Any]"
 LAYOUT = frozenset({"transpose", "reshape", "slice", "concatenate", "identity", "broadcast_to"})
 
 
-class NotExact(GraphKitError, ValueError):
-    """A pattern fits, but no layer computes exactly the same; the message gives the reason."""
+class NotExactError(ValueError):
+    """No layer or op computes exactly the same; the message gives the reason. It ends up in a report, never with the user."""
+
+
+# What building a layer may raise for arguments that Keras' layers and ops do not accept.
+REFUSALS = (GraphKitError, ValueError, TypeError, LookupError, ArithmeticError)
 
 
 @dataclass(frozen=True)
@@ -28,10 +32,12 @@ class WeightFunction:
     Attributes:
         atoms: values that depend on variables and literals alone.
         function: computes the weight from their arrays; by default the only atom's array is the weight.
+        only_moves: whether the function only moves elements.
     """
 
     atoms: tuple[Atom, ...]
     function: Callable[..., Array] = lambda array: array
+    only_moves: bool = True
 
 
 @dataclass(frozen=True)
@@ -130,7 +136,7 @@ class LiftGraph(ProgramGraph):
         if isinstance(atom, Literal):
             return atom.array
         if atom in self.variables:
-            return self.variables[atom].array  # type: ignore[no-any-return]
+            return self.variables[atom].array
         if atom not in self._arrays:
             for equation in self._cone([atom]):
                 if any(v not in self._arrays for v in equation.outputs):
@@ -179,8 +185,10 @@ class LiftGraph(ProgramGraph):
             Arrays of the numbers of elements, which are counted over all variables; -1 is a constant. Several arrays are added up.
             None if the elements are more than moved and added.
         """
-        found = [self._moved(atom) for atom in weight.atoms]
-        return None if None in found else [array for arrays in found for array in arrays or ()]
+        if not weight.only_moves or len(weight.atoms) != 1:
+            return None
+        found = self._moved(weight.atoms[0])
+        return None if found is None else [np.asarray(weight.function(array)) for array in found]
 
     def numbers(self, variable: Any) -> range:
         """Return the numbers of a variable's elements."""
@@ -199,11 +207,11 @@ class LiftGraph(ProgramGraph):
             if name == "add":
                 made[equation.outputs[0]] = [array for arrays in given for array in arrays]
             elif name in ("cast", "take"):
-                index = () if name == "cast" else (equation.inputs[1],)
-                if any(not isinstance(i, Literal) for i in index):
+                index = self.number(equation.inputs[1]) if name == "take" else None
+                if name == "take" and index is None:
                     return None
                 made[equation.outputs[0]] = [
-                    a if name == "cast" else np.take(a, index[0].array, axis=equation.params["axis"]) for a in given[0]
+                    a if index is None else np.take(a, index, axis=equation.params["axis"]) for a in given[0]
                 ]
             elif name in LAYOUT and len({len(arrays) for arrays in given}) == 1:
                 made[equation.outputs[0]] = [

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphkit.ir.matching import Match, Maybe, Number, P, Weight
-from graphkit.lifting.calls import LayerSpec, LiftedCall, NotExact, WeightFunction
+from graphkit.lifting.calls import LayerSpec, LiftedCall, NotExactError, WeightFunction
 from graphkit.lifting.recipes import along, call, flat, known, recipe, weight
 from graphkit.ops._windows import resolve_padding
 
@@ -39,10 +39,10 @@ def _padding(match: Match, node: str) -> tuple[Pairs, tuple[Any, ...]]:
         widths = match.params("pad")["widths"]
         channels = 1 if layout == "channels_first" else len(x) - 1
         if widths[channels] != (0, 0):
-            raise NotExact("channels are padded.")
+            raise NotExactError("channels are padded.")
         pads = _spatial(widths, layout)
         if isinstance(pairs, str):
-            raise NotExact("a padded image is padded again, by its size.")
+            raise NotExactError("a padded image is padded again, by its size.")
         pairs = tuple((a + c, b + d) for (a, b), (c, d) in zip(pads, pairs, strict=True))
     return pairs, _spatial(x, layout)
 
@@ -69,7 +69,7 @@ def padded(
 def zero_padding(pairs: Pairs, layout: str) -> LayerSpec:
     """Return the layer that pads images with zeros."""
     if any(n < 0 for pair in pairs for n in pair):
-        raise NotExact("the padding is negative.")
+        raise NotExactError("the padding is negative.")
     given: Any = [list(p) for p in pairs]
     return LayerSpec(
         f"ZeroPadding{len(pairs)}D", {"padding": given[0] if len(pairs) == 1 else given, "data_format": layout}
@@ -92,7 +92,9 @@ def _bias(match: Match, node: str, filters: int) -> list[WeightFunction]:
     layout, x = match.params(node)["data_format"], match.spec("x")
     axis = 1 if layout == "channels_first" else -1
     if not along(match.spec("bias"), len(x.shape), axis, filters):
-        raise NotExact(f"the bias of shape {match.spec('bias').shape} is not one number for each of {filters} filters.")
+        raise NotExactError(
+            f"the bias of shape {match.spec('bias').shape} is not one number for each of {filters} filters."
+        )
     return [flat(match["bias"])]
 
 
@@ -105,7 +107,7 @@ def _settings(match: Match, node: str, window: Sequence[int]) -> tuple[dict[str,
     params = match.params(node)
     strides, dilation, layout = params["strides"], params["dilation"], params["data_format"]
     if any(s > 1 for s in strides) and any(d > 1 for d in dilation):
-        raise NotExact("Keras' layers accept no strides together with dilation.")
+        raise NotExactError("Keras' layers accept no strides together with dilation.")
     pairs, sizes = _padding(match, node)
     word, before = padded(pairs, sizes, window, strides, dilation, layout)
     config = {"kernel_size": list(window), "strides": list(strides), "padding": word, "data_format": layout}
@@ -136,9 +138,9 @@ def _separable(match: Match) -> LiftedCall:
         or match.params("conv")["groups"] != channels
         or any(tuple(last[k]) != v if k != "groups" else last[k] != v for k, v in plain.items())
     ):
-        raise NotExact("it is not a depthwise convolution and one with windows of one element.")
+        raise NotExactError("it is not a depthwise convolution and one with windows of one element.")
     if any(n != 1 for n in second[:-2]):
-        raise NotExact("the second convolution has windows of more than one element.")
+        raise NotExactError("the second convolution has windows of more than one element.")
     settings, before = _settings(match, "conv", window)
     each = filters // channels
     return call(
@@ -164,7 +166,7 @@ def _sequence_convolution(match: Match) -> LiftedCall:
         or "pad" in match.named
         or isinstance(params["padding"], str)
     ):
-        raise NotExact("it is not a convolution of sequences.")
+        raise NotExactError("it is not a convolution of sequences.")
     flat_axis = next(
         (i for i in (0, 1) if window[i] == 1 and x[2 + i] == 1 and tuple(params["padding"][i]) == (0, 0)), None
     )
@@ -173,18 +175,18 @@ def _sequence_convolution(match: Match) -> LiftedCall:
         or params["strides"][flat_axis] != 1
         or made != (x[0], filters, match.graph.spec(match.graph.outputs(match.named["conv"])[0]).shape[3 - flat_axis])
     ):
-        raise NotExact("it is not a convolution of sequences.")
+        raise NotExactError("it is not a convolution of sequences.")
     place = 1 - flat_axis
     strides, dilation = (params["strides"][place],), (params["dilation"][place],)
     if strides[0] > 1 and dilation[0] > 1:
-        raise NotExact("Keras' layers accept no strides together with dilation.")
+        raise NotExactError("Keras' layers accept no strides together with dilation.")
     word, before = padded(
         (params["padding"][place],), (x[2 + place],), (window[place],), strides, dilation, "channels_first"
     )
     bias = []
     if "bias" in match:
         if not along(match.spec("bias"), 3, 1, filters):
-            raise NotExact(
+            raise NotExactError(
                 f"the bias of shape {match.spec('bias').shape} is not one number for each of {filters} filters."
             )
         bias = [flat(match["bias"])]
@@ -225,18 +227,18 @@ def _transposed(match: Match) -> LiftedCall:
     *window, filters, _ = match.spec("kernel").shape
     strides, dilation, layout = params["strides"], params["dilation"], params["data_format"]
     if any(s > 1 for s in strides) and any(d > 1 for d in dilation):
-        raise NotExact("Keras' layers accept no strides together with dilation.")
+        raise NotExactError("Keras' layers accept no strides together with dilation.")
     spans = [(w - 1) * d + 1 for w, d in zip(window, dilation, strict=True)]
     if any(span < s for span, s in zip(spans, strides, strict=True)):
-        raise NotExact("the strides exceed the window.")
+        raise NotExactError("the strides exceed the window.")
     # Without padding the output has all places that the windows reach; padding removes its edges.
     pairs = params["padding"]
     if any(n < 0 for pair in pairs for n in pair):
-        raise NotExact("the output is larger than what the windows reach.")
+        raise NotExactError("the output is larger than what the windows reach.")
     sizes = _spatial(match.spec("x").shape, layout)
     for n, s, span, (b, a), out in zip(sizes, strides, spans, pairs, params["sizes"], strict=True):
         if out != (n - 1) * s + span - b - a:
-            raise NotExact("the output has another size than Keras computes.")
+            raise NotExactError("the output has another size than Keras computes.")
     config = {
         "filters": filters, "kernel_size": list(window), "strides": list(strides), "padding": "valid", "data_format": layout,
         "dilation_rate": list(dilation), "use_bias": "bias" in match,
@@ -258,7 +260,7 @@ def _pooling(match: Match) -> LiftedCall:
     if "pad" in match.named and word == "same":  # Keras does not count what "same" pads
         word, before = "valid", (zero_padding(pairs, layout),)
     if before and not ("pad" in match.named and kind == "Average"):
-        raise NotExact("windows reach over the edges in another way than Keras' 'same'.")
+        raise NotExactError("windows reach over the edges in another way than Keras' 'same'.")
     config = {"pool_size": list(window), "strides": list(strides), "padding": word, "data_format": layout}
     return call(match, f"{kind}Pooling{len(window)}D", config, before=before)
 
@@ -278,7 +280,7 @@ def _max_pooling(match: Match) -> LiftedCall:
     pairs, sizes = _padding(match, "pool")
     word, before = padded(pairs, sizes, window, strides, (1,) * len(window), layout)
     if before:
-        raise NotExact("windows reach over the edges in another way than Keras' 'same'.")
+        raise NotExactError("windows reach over the edges in another way than Keras' 'same'.")
     config = {"pool_size": list(window), "strides": list(strides), "padding": word, "data_format": layout}
     return call(match, f"MaxPooling{len(window)}D", config)
 
@@ -322,7 +324,7 @@ def _zero_padding(match: Match) -> LiftedCall:
         if tuple(widths[channels]) == (0, 0):
             layer = zero_padding(tuple(_spatial(widths, layout)), layout)
             return call(match, layer.class_name, dict(layer.config))
-    raise NotExact("channels are padded.")
+    raise NotExactError("channels are padded.")
 
 
 @recipe("upsampling", P("resize", "x", name="resize"))
@@ -331,9 +333,9 @@ def _upsampling(match: Match) -> LiftedCall:
     axes, sizes = tuple(params["axes"]), tuple(params["sizes"])
     old = [x[a] for a in axes]
     if len(x) != 4 or axes not in ((2, 3), (1, 2)) or params["interpolation"] not in ("nearest", "bilinear"):
-        raise NotExact("Keras' UpSampling2D resizes two axes of images, to the nearest element or bilinearly.")
+        raise NotExactError("Keras' UpSampling2D resizes two axes of images, to the nearest element or bilinearly.")
     if not all(known(n) and known(m) and m % n == 0 for n, m in zip(old, sizes, strict=True)):
-        raise NotExact("the sizes are not multiples of the old ones.")
+        raise NotExactError("the sizes are not multiples of the old ones.")
     config = {
         "size": [m // n for n, m in zip(old, sizes, strict=True)], "interpolation": params["interpolation"],
         "data_format": "channels_first" if axes == (2, 3) else "channels_last",
@@ -358,7 +360,7 @@ def _repeated(match: Match) -> LiftedCall:
     x, made = match.spec("x").shape, match.graph.spec(match.outputs[0]).shape
     axes = tuple(sorted((match.params("first")["axis"], match.params("second")["axis"])))
     if len(x) != 4 or axes not in ((1, 2), (2, 3)):
-        raise NotExact("Keras' UpSampling2D repeats the elements of two axes of images.")
+        raise NotExactError("Keras' UpSampling2D repeats the elements of two axes of images.")
     config = {
         "size": [made[a] // x[a] for a in axes], "interpolation": "nearest",
         "data_format": "channels_first" if axes == (2, 3) else "channels_last",

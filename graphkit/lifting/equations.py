@@ -12,7 +12,7 @@ from graphkit import ops
 from graphkit.core.dims import Dim
 from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.ir.spec import TensorSpec
-from graphkit.lifting.calls import NotExact
+from graphkit.lifting.calls import NotExactError
 
 # (inputs, params, the spec of the first output, sizes) -> the output, or a tuple of them
 Op = Callable[[Sequence[Any], Mapping[str, Any], TensorSpec, "Sizes"], Any]
@@ -47,7 +47,7 @@ class Sizes:
         parts = []
         for monomial, count in size.products():
             if count < 0:
-                raise NotExact(f"no tensor has the free size {size}.")
+                raise NotExactError(f"no tensor has the free size {size}.")
             part: Any = np.zeros((1,), np.int32)
             for atom in monomial:
                 part = ops.reshape(ops.add(ops.expand_dims(part, 1), self._atom(atom)), (-1,))
@@ -57,7 +57,7 @@ class Sizes:
     def _atom(self, atom: Dim) -> Any:
         found = self._read_off(atom)
         if found is None:
-            raise NotExact(f"no tensor has the free size {atom}.")
+            raise NotExactError(f"no tensor has the free size {atom}.")
         return found
 
     def _read_off(self, size: Dim) -> Any | None:
@@ -174,7 +174,7 @@ def _groups(old: Sequence[Any], new: Sequence[Any]) -> list[tuple[int, int, Sequ
     """Return the smallest groups of axes that a reshape turns into others: where each begins, its length, and its new sizes.
 
     Raises:
-        NotExact: the groups are not known for all sizes.
+        NotExactError: the groups are not known for all sizes.
     """
     groups, i, j = [], 0, 0
     while i < len(old) or j < len(new):
@@ -191,7 +191,7 @@ def _groups(old: Sequence[Any], new: Sequence[Any]) -> list[tuple[int, int, Sequ
             elif a == b:
                 break
             else:
-                raise NotExact(f"the shape {_shown(old)} becomes {_shown(new)}, which Keras cannot infer.")
+                raise NotExactError(f"the shape {_shown(old)} becomes {_shown(new)}, which Keras cannot infer.")
         groups.append((start, i - start, new[first:j]))
     return groups
 
@@ -216,7 +216,7 @@ def _regrouped(x: Any, old: Sequence[Any], place: int, count: int, sizes: Sequen
         merged = x if count == 1 else _regrouped(x, old, place, count, (math.prod(old[place : place + count]),), known)
         return ops.take(merged, known.grid(sizes), axis=place)
     if len(others) + inner > 2:
-        raise NotExact(f"the shape {_shown(old)} becomes {_shown(new)}, which has too many free sizes.")
+        raise NotExactError(f"the shape {_shown(old)} becomes {_shown(new)}, which has too many free sizes.")
     kept = others[0]  # comes first, where Keras keeps a free size
     to_front = [kept, *(i for i in range(len(old)) if i != kept)]
     place_now = kept if kept < place else kept - count + len(sizes)
@@ -255,7 +255,7 @@ def _slice_of(size: Any, start: Any, stop: Any, step: int) -> slice:
         if isinstance(end, Dim):
             rest = end - size
             if not isinstance(rest, int) or rest > 0:
-                raise NotExact(f"an axis of size {size} is cut at {end}.")
+                raise NotExactError(f"an axis of size {size} is cut at {end}.")
             end = None if rest == 0 else rest
         elif step < 0 and default is None and end < 0:
             end = None
@@ -278,7 +278,7 @@ def _pad(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes: 
 
 def _number(value: Any) -> Any:
     if isinstance(value, SymbolicTensor):
-        raise NotExact("a constant of the op is computed in the graph.")
+        raise NotExactError("a constant of the op is computed in the graph.")
     return np.asarray(value).reshape(-1)[0].item()
 
 
@@ -299,7 +299,7 @@ def _clip(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes:
 
 @_op("softmax", "log_softmax")
 def _softmax(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes: Sizes) -> Any:
-    raise NotExact("a softmax over several axes.")
+    raise NotExactError("a softmax over several axes.")
 
 
 @_op("gelu")
@@ -336,24 +336,24 @@ def _einsum(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, size
 def _lower(equation: str) -> str:
     """Return an equation with the small letters that Keras expects."""
     letters = dict.fromkeys(c for c in equation if c.isalpha())
-    return equation.translate(str.maketrans(dict(zip(letters, "abcdefghijklmnopqrstuvwxyz", strict=False))))
+    return "".join(dict(zip(letters, "abcdefghijklmnopqrstuvwxyz", strict=False)).get(c, c) for c in equation)
 
 
-@_op("argmax", "argmin")
-def _arg(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes: Sizes) -> Any:
-    raise NotExact("positions of extremes.")
+def _arg(function: Callable[..., Any]) -> Op:
+    def position(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes: Sizes) -> Any:
+        kept = len(spec.shape) == len(sizes.inputs[0].shape)
+        return ops.cast(function(xs[0], axis=params["axis"], keepdims=kept), spec.dtype)
+
+    return position
 
 
-for _name in ("argmax", "argmin"):
-    OPS[_name] = lambda xs, params, spec, sizes, _f=getattr(ops, _name): ops.cast(
-        _f(xs[0], axis=params["axis"], keepdims=len(spec.shape) == len(xs[0].shape)), spec.dtype
-    )
+OPS |= {"argmax": _arg(ops.argmax), "argmin": _arg(ops.argmin)}
 
 
 @_op("cumsum", "cumprod")
 def _cumulative(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes: Sizes) -> Any:
     if params.get("exclusive") or params.get("reverse"):
-        raise NotExact("a cumulative sum that is exclusive or reversed.")
+        raise NotExactError("a cumulative sum that is exclusive or reversed.")
     return ops.cumsum(xs[0], axis=params["axis"])
 
 
@@ -373,20 +373,20 @@ def _argsort(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, siz
 @_op("scatter_add")
 def _scatter_add(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes: Sizes) -> Any:
     if params["axis"] != 0 or len(sizes.inputs[1].shape) != 1 or isinstance(params["size"], Dim):
-        raise NotExact("Keras adds up segments along the first axis, of a known number.")
+        raise NotExactError("Keras adds up segments along the first axis, of a known number.")
     return ops.segment_sum(xs[0], xs[1], num_segments=params["size"])
 
 
 @_op("scatter_set")
 def _scatter_set(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes: Sizes) -> Any:
     if len(sizes.inputs[1].shape) != 1:
-        raise NotExact("Keras sets rows by their number.")
+        raise NotExactError("Keras sets rows by their number.")
     return ops.scatter_update(xs[0], ops.reshape(xs[1], (-1, 1)), xs[2])
 
 
 @_op("max_pool", "average_pool")
 def _pool(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes: Sizes) -> Any:
-    raise NotExact("windows reach over the edges in another way than Keras' 'same'.")
+    raise NotExactError("windows reach over the edges in another way than Keras' 'same'.")
 
 
 @_op("average_pool")
@@ -396,10 +396,11 @@ def _average_pool(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec
     first = layout == "channels_first"
     spatial = x.shape[2:] if first else x.shape[1:-1]
     if isinstance(pairs, str) or any(isinstance(n, Dim) for n in spatial):
-        raise NotExact("windows reach over the edges of images of free sizes.")
+        raise NotExactError("windows reach over the edges of images of free sizes.")
     pairs = [tuple(p) for p in pairs]
     widths = [(0, 0), (0, 0), *pairs] if first else [(0, 0), *pairs, (0, 0)]
-    ones = np.pad(np.ones((1, 1, *spatial) if first else (1, *spatial, 1), x.dtype), widths)
+    shape: Any = (1, 1, *spatial) if first else (1, *spatial, 1)
+    ones = np.pad(np.ones(shape, x.dtype), widths)
 
     def pooled(images: Any) -> Any:
         return ops.average_pool(images, params["window"], params["strides"], "valid", layout)
@@ -411,11 +412,24 @@ def _average_pool(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec
 def _resize(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes: Sizes) -> Any:
     axes = tuple(params["axes"])
     if len(spec.shape) != 4 or axes not in ((1, 2), (2, 3)) or any(isinstance(n, Dim) for n in params["sizes"]):
-        raise NotExact("Keras resizes two known axes of images.")
+        raise NotExactError("Keras resizes two known axes of images.")
     layout = "channels_last" if axes == (1, 2) else "channels_first"
     return ops.image.resize(
         xs[0], tuple(params["sizes"]), interpolation=params["interpolation"], antialias=params["antialias"], data_format=layout
     )  # fmt: skip
+
+
+@_op("batch_normalization")
+def _batch_normalization(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes: Sizes) -> Any:
+    x, mean, variance, gamma, beta = xs
+    return ops.batch_normalization(
+        x, mean, variance, params["axis"], offset=beta, scale=gamma, epsilon=params["epsilon"]
+    )
+
+
+@_op("layer_normalization")
+def _layer_normalization(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes: Sizes) -> Any:
+    return ops.layer_normalization(xs[0], xs[1], xs[2], axis=params["axis"], epsilon=params["epsilon"])
 
 
 @_op("conv")
@@ -437,7 +451,7 @@ def _conv(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes:
 def _arange(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec, sizes: Sizes) -> Any:
     start, step = params["start"], params["step"]
     if isinstance(start, Dim) or isinstance(step, Dim):
-        raise NotExact("a range starts at a free size.")
+        raise NotExactError("a range starts at a free size.")
     made = ops.cast(sizes.counted(spec.shape[0]), spec.dtype)
     made = made if step == 1 else ops.multiply(made, step)
     return made if start == 0 else ops.add(made, start)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 from graphkit.ir.matching import Matcher
 from graphkit.ir.program import Equation, Program
-from graphkit.lifting.calls import LiftedCall, LiftGraph, NotExact, main_scope
-from graphkit.lifting.recipes import RECIPES
+from graphkit.lifting.calls import REFUSALS, LiftedCall, LiftGraph, NotExactError, main_scope
+from graphkit.lifting.recipes import RECIPES, Recipe
+
+# The modules that register recipes, the preferred ones first: large patterns before their parts.
+_FAMILIES = ("attention", "recurrence", "normalizations", "activations", "convolutions", "products", "tables")
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,14 @@ def find(program: Program, claimed: Iterable[Equation] = (), given: Sequence[Lif
         tied |= more
 
 
+@cache
+def _recipes() -> tuple[Recipe, ...]:
+    """Return all recipes in the order of preference."""
+    for family in _FAMILIES:
+        import_module(f"graphkit.lifting.{family}")
+    return tuple(sorted(RECIPES, key=lambda r: _FAMILIES.index(r.make.__module__.rpartition(".")[2])))
+
+
 def _found(
     graph: LiftGraph, matcher: Matcher, claimed: set[Equation], given: Sequence[LiftedCall], tied: set[Any]
 ) -> Findings:
@@ -59,18 +72,20 @@ def _found(
     calls = [c for c in given if not claimed.intersection(c.equations)]
     taken = claimed | weights | {e for c in calls for e in c.equations}
     refused: dict[str, str] = {}
-    for recipe in RECIPES:
+    for recipe in _recipes():
         for match in matcher.each(recipe.pattern, taken):
             try:
                 call = recipe.make(match)
                 shared = sorted({v.name for w in call.weights for a in w.atoms for v in graph.roots(a) if v in tied})
                 if shared:
-                    raise NotExact(f"the weight {shared[0]!r} is used elsewhere as well.")
-            except NotExact as error:
+                    raise NotExactError(f"the weight {shared[0]!r} is used elsewhere as well.")
+            except REFUSALS as error:
                 refused[main_scope(match.nodes)] = f"{recipe.pattern.name}: {error}"
                 continue
+            if taken.intersection(call.equations):
+                continue
             calls.append(call)
-            taken.update(match.nodes)
+            taken.update(call.equations)
             refused.pop(call.scope, None)
     return Findings(calls, graph, refused)
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from graphkit.ir.matching import Match, Number, OneOf, P, Through, Weight
-from graphkit.lifting.calls import LiftedCall, NotExact, WeightFunction
+from graphkit.lifting.calls import LiftedCall, NotExactError, WeightFunction
 from graphkit.lifting.recipes import along, call, flat, recipe, scalar, weight
 
 
@@ -69,7 +69,7 @@ def _last_axes(match: Match, *nodes: str) -> list[int]:
     rank = len(match.spec("x").shape)
     axes = [sorted(a % rank for a in match.params(node)["axes"]) for node in nodes]
     if any(a != axes[0] for a in axes):
-        raise NotExact("mean and variance are taken over different axes.")
+        raise NotExactError("mean and variance are taken over different axes.")
     return axes[0]
 
 
@@ -77,20 +77,20 @@ def _fitting(match: Match, axes: list[int]) -> list[WeightFunction]:
     """Return gamma and beta as Keras has them for these axes.
 
     Raises:
-        NotExact: they have other sizes, or the axes are not the last ones.
+        NotExactError: they have other sizes, or the axes are not the last ones.
     """
     x = match.spec("x").shape
     sizes = tuple(x[a] for a in axes)
     if axes != list(range(len(x) - len(axes), len(x))):
-        raise NotExact("it is over other axes than the last ones.")
+        raise NotExactError("it is over other axes than the last ones.")
     found = []
     for name in ("gamma", "beta"):
         if name in match:
             shape = match.spec(name).shape
             if tuple(n for n in shape if n != 1) != tuple(n for n in sizes if n != 1) or len(shape) > len(x):
-                raise NotExact(f"{name} has the shape {shape}; {sizes} is expected.")
+                raise NotExactError(f"{name} has the shape {shape}; {sizes} is expected.")
             if tuple(shape[-len(sizes) :]) != sizes:
-                raise NotExact(f"{name} has the shape {shape}; {sizes} is expected.")
+                raise NotExactError(f"{name} has the shape {shape}; {sizes} is expected.")
             found.append(weight(match[name], lambda a: a.reshape(sizes)))
     return found
 
@@ -121,13 +121,13 @@ def _source(match: Match) -> tuple[Any, int]:
     made = graph.spec(match.outputs[0]).shape
     covered = [graph.producer(value)]
     if len(groups) != 3 or match.params("mean")["axes"] != (2,) or match.params("variance")["axes"] != (2,):
-        raise NotExact("the mean is not taken over each group.")
+        raise NotExactError("the mean is not taken over each group.")
     while covered[-1] is not None and covered[-1].primitive.name == "reshape":
         value = graph.inputs(covered[-1])[0]
         if graph.spec(value).shape == made:
             return value, groups[1]
         covered.append(graph.producer(value))
-    raise NotExact("the groups are not made of channels-first images.")
+    raise NotExactError("the groups are not made of channels-first images.")
 
 
 def _group(match: Match) -> LiftedCall:
@@ -139,12 +139,14 @@ def _group(match: Match) -> LiftedCall:
         shape = match.spec(name).shape
         shape = (*(1,) * (len(made) - len(shape)), *shape)
         if shape != (1, channels, *(1,) * (len(made) - 2)):
-            raise NotExact(f"{name} has the shape {shape}; one number for each of {channels} channels is expected.")
+            raise NotExactError(
+                f"{name} has the shape {shape}; one number for each of {channels} channels is expected."
+            )
         weights.append(flat(match[name]))
     if "ones" in match and not (
         np.all(match.graph.array(match["ones"]) == 1) and not match.graph.array(match["zeros"]).any()
     ):
-        raise NotExact("it is scaled twice.")
+        raise NotExactError("it is scaled twice.")
     config = {"groups": groups, "axis": 1, "epsilon": scalar(match, "epsilon")}
     return call(match, "GroupNormalization", config, *weights, inputs=(x,))
 
@@ -159,16 +161,16 @@ def _written_group(match: Match) -> LiftedCall:
     group = graph.producer(match["x"])
     grouped, made = match.spec("x").shape, graph.spec(match.outputs[0]).shape
     if group is None or group.primitive.name != "reshape" or graph.spec(group.inputs[0]).shape != made:
-        raise NotExact("what is normalized is no image whose channels are grouped.")
+        raise NotExactError("what is normalized is no image whose channels are grouped.")
     over = _last_axes(match, "mean", "variance")
     (place,) = {*range(1, len(grouped))}.difference(over) if len(over) == len(grouped) - 2 else (0,)
     if place != len(grouped) - 2 or grouped[:place] != made[:-1]:
-        raise NotExact("the mean is not taken over each group of channels-last images.")
+        raise NotExactError("the mean is not taken over each group of channels-last images.")
     weights = []
     for name in ("gamma", "beta"):
         shape = match.spec(name).shape
         if shape[-2:] != grouped[-2:] or any(n != 1 for n in shape[:-2]):
-            raise NotExact(f"{name} has the shape {shape}; one number for each channel is expected.")
+            raise NotExactError(f"{name} has the shape {shape}; one number for each channel is expected.")
         weights.append(flat(match[name]))
     config = {"groups": grouped[place], "axis": -1, "epsilon": scalar(match, "epsilon")}
     return call(match, "GroupNormalization", config, *weights, inputs=(group.inputs[0],))
@@ -178,9 +180,9 @@ def _written_group(match: Match) -> LiftedCall:
 def _instance(match: Match) -> LiftedCall:
     x = match.spec("x").shape
     if len(x) < 3 or _last_axes(match, "mean", "variance") != list(range(2, len(x))) or not isinstance(x[1], int):
-        raise NotExact("the mean is not taken over each channel of channels-first images.")
+        raise NotExactError("the mean is not taken over each channel of channels-first images.")
     if not all(along(match.spec(name), len(x), 1, x[1]) for name in ("gamma", "beta")):
-        raise NotExact("scale and shift are not one number for each channel.")
+        raise NotExactError("scale and shift are not one number for each channel.")
     config = {"groups": x[1], "axis": 1, "epsilon": scalar(match, "epsilon")}
     return call(match, "GroupNormalization", config, flat(match["gamma"]), flat(match["beta"]))
 
@@ -219,7 +221,7 @@ def _written_rms(match: Match) -> LiftedCall:
     axes = _last_axes(match, "mean")
     weights = _fitting(match, axes)
     if len(axes) != 1:
-        raise NotExact("it is over several axes.")
+        raise NotExactError("it is over several axes.")
     return call(match, "RMSNormalization", {"axis": axes[0], "epsilon": scalar(match, "epsilon")}, *weights)
 
 
@@ -229,5 +231,5 @@ def _rms(match: Match) -> LiftedCall:
     axes = params.get("axes", params.get("axis", -1))
     axes = [axes] if isinstance(axes, int) else list(axes)
     if len(axes) != 1:
-        raise NotExact("it is over several axes.")
+        raise NotExactError("it is over several axes.")
     return call(match, "RMSNormalization", {"axis": axes[0], "epsilon": params["epsilon"]}, weight(match["gamma"]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphkit.ir.matching import Match, P, Weight
-from graphkit.lifting.calls import LiftedCall, NotExact, WeightFunction
+from graphkit.lifting.calls import LiftedCall, NotExactError, WeightFunction
 from graphkit.lifting.recipes import call, flat, recipe, weight
 
 
@@ -31,11 +31,13 @@ def _restores(match: Match) -> bool:
 def _dense(match: Match) -> LiftedCall:
     units = match.spec("kernel").shape[1]
     if len(match.spec("x").shape) < 2:
-        raise NotExact("Dense expects an input of at least two axes.")
+        raise NotExactError("Dense expects an input of at least two axes.")
     weights: list[WeightFunction] = [weight(match["kernel"])]
     if "bias" in match:
         if match.spec("bias").shape[-1:] != (units,) or len(match.spec("bias").shape) > len(match.spec("x").shape):
-            raise NotExact(f"the bias of shape {match.spec('bias').shape} is not one number for each of {units} units.")
+            raise NotExactError(
+                f"the bias of shape {match.spec('bias').shape} is not one number for each of {units} units."
+            )
         weights.append(flat(match["bias"]))
     return call(match, "Dense", {"units": units, "use_bias": "bias" in match}, *weights)
 
@@ -49,7 +51,7 @@ def _split_dense(match: Match) -> LiftedCall:
     while bias and bias[0] == 1 and len(bias) > len(parts):
         bias = bias[1:]
     if made[: len(x) - 1] != x[:-1] or len(parts) < 2 or bias != parts or not all(isinstance(n, int) for n in parts):
-        raise NotExact("the product is reshaped in another way than by splitting its last axis.")
+        raise NotExactError("the product is reshaped in another way than by splitting its last axis.")
     lead, split = "abcdefgh"[: len(x) - 1], "uvwxyz"[: len(parts)]
     config = {
         "equation": f"{lead}k,k{split}->{lead}{split}",

@@ -10,7 +10,9 @@ import numpy as np
 from graphkit.core.dims import Dim
 from graphkit.ir.matching import Match, Pattern, Term
 from graphkit.ir.program import Atom
-from graphkit.lifting.calls import Array, LayerSpec, LiftedCall, NotExact, Recipe, WeightFunction
+from graphkit.lifting.calls import Array, LayerSpec, LiftedCall, NotExactError, Recipe, WeightFunction
+
+__all__ = ["RECIPES", "Recipe", "along", "call", "flat", "known", "recipe", "same_shape", "scalar", "weight"]
 
 RECIPES: list[Recipe] = []
 Make = Callable[[Match], LiftedCall]
@@ -36,13 +38,13 @@ def call(match: Match, class_name: str, config: dict[str, Any], *weights: Weight
     """Return the call of a layer for a match, which reads `x` unless `inputs` are given.
 
     Raises:
-        NotExact: a weight is computed in the graph, so that training would change other numbers.
+        NotExactError: a weight is computed in the graph, so that training would change other numbers.
     """
     for weight in weights:
         for atom in weight.atoms:
             changed = match.graph.computed_by(atom)
             if changed is not None:
-                raise NotExact(f"a weight of {class_name} is computed by {changed!r} in the graph.")
+                raise NotExactError(f"a weight of {class_name} is computed by {changed!r} in the graph.")
     inputs = parts.pop("inputs", None) or (match["x"],)
     return LiftedCall(
         match.pattern.name, LayerSpec(class_name, config), weights, inputs, match.outputs, match.nodes, **parts

@@ -7,7 +7,7 @@ from typing import Any
 
 from graphkit.ir.matching import Bound, Match, P, Weight
 from graphkit.ir.program import Literal
-from graphkit.lifting.calls import LiftedCall, NotExact
+from graphkit.lifting.calls import LiftedCall, NotExactError
 from graphkit.lifting.recipes import call, recipe, weight
 
 # The composite, Keras' class, and how many states it has.
@@ -27,7 +27,7 @@ def _recurrence(match: Match) -> LiftedCall:
     for key in ("activation", "recurrent_activation"):
         if key in params:
             if params[key] not in _ACTIVATIONS:
-                raise NotExact(f"Keras has no activation {params[key]!r} by name.")
+                raise NotExactError(f"Keras has no activation {params[key]!r} by name.")
             config[key] = params[key]
     config |= {k: params[k] for k in ("go_backwards", "reset_after") if k in params}
     if not params["return_sequences"]:

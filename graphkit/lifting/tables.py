@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphkit.ir.matching import Match, Number, OneOf, P, Weight
-from graphkit.lifting.calls import LiftedCall, NotExact
+from graphkit.lifting.calls import LiftedCall, NotExactError
 from graphkit.lifting.recipes import call, recipe, scalar, weight
 
 
@@ -21,7 +21,7 @@ _WRAPPED = P("select", P("less", "x", Number(0.0)), P("add", "x", Number("size")
 def _embedding(match: Match) -> LiftedCall:
     rows, columns = match.spec("table").shape
     if "size" in match and scalar(match, "size") != rows:
-        raise NotExact("indices are shifted by another number than the size of the table.")
+        raise NotExactError("indices are shifted by another number than the size of the table.")
     if not match.graph.roots(match["table"]):
-        raise NotExact("the table is a constant.")
+        raise NotExactError("the table is a constant.")
     return call(match, "Embedding", {"input_dim": rows, "output_dim": columns}, weight(match["table"]))

@@ -110,8 +110,11 @@ class Turned:
             return [self.get(a) for a in inputs], {**params, "axis": turned_axis(params["axis"], rank)}
         if name == "slice":
             return [self.get(inputs[0])], {key: _moved(params[key], rank) for key in ("starts", "stops", "steps")}
-        if name == "pad" and params["mode"] == "constant":
-            return [self.get(inputs[0]), inputs[1].array], {"mode": "constant", "widths": _moved(params["widths"], rank)}
+        if name == "pad" and params["mode"] == "constant" and isinstance(inputs[1], Literal):
+            return [self.get(inputs[0]), getattr(inputs[1], "array", None)], {
+                "mode": "constant",
+                "widths": _moved(params["widths"], rank),
+            }
         if name in ("reduce_mean", "reduce_max", "reduce_sum") and params["keepdims"]:
             return [self.get(inputs[0])], {**params, "axes": tuple(turned_axis(a, rank) for a in params["axes"])}
         if name not in _ELEMENTWISE:

@@ -89,6 +89,13 @@ class NodeComputation:
         given, outer = self.values(tensors, weights)
         return self.results(self.evaluator.call(self.node, given, ChainMap(outer)))
 
+    def is_known(self, tensors: Sequence[Any]) -> bool:
+        """Return whether the node computes only from the sizes of tensors, and all of them are known."""
+        if self.weights:
+            return False
+        given, outer = self.values(tensors, ())
+        return all(isinstance(v, np.ndarray) or v is None for v in nest.flatten([given, list(outer.values())]))
+
     def values(self, tensors: Sequence[Any], weights: Sequence[Any]) -> tuple[list[Any], dict[str, Any]]:
         """Return the values of the node's inputs, and those that its subgraphs capture."""
         given = [self._value(source, tensors, weights) for source in self.sources]

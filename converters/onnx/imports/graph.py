@@ -36,6 +36,7 @@ from ..operators.evaluate import dense, opsets_of, standard_domain
 from ..operators.sequences import Stacked
 from ..operators.sizes import Sizes, parts
 from ..operators.table import ML, attribute_value
+from .bounds import check_constant, check_result
 from .computation import flat_outputs, is_random
 from .initializers import NOT_TRAINED, Initializer, Trainable, check_trainable, constant, initializer
 from .layers import OnnxInitializer, OnnxNode
@@ -301,7 +302,10 @@ class GraphReader:
         node = call.node
         with tracing(trace):
             outer = ChainMap({name: seen(v) for name, v in call.captured.items()})
-            made = self._evaluator(scope.opsets).call(node, [seen(v) for v in call.inputs], outer)
+            inputs = [seen(v) for v in call.inputs]
+            if not kept:
+                check_constant(node, inputs, scope.opsets)
+            made = self._evaluator(scope.opsets).call(node, inputs, outer)
         made = made[: len(node.output)]
         leaves = flat_outputs(made)
         results = [stand_ins.get(id(leaf), leaf) for leaf in leaves]
@@ -352,6 +356,7 @@ class GraphReader:
             variable.adopt(weight.array)
         tensors = list(nest.flatten(layer(made.tensors) if len(made.tensors) > 1 else layer(*made.tensors)))
         for tensor in tensors:
+            check_result(tensor.spec, node)
             self._add_sizes(tensor)
         return tensors
 

@@ -11,12 +11,12 @@ import numpy as np
 
 from graphkit import lifting
 from graphkit.core import names, nest
-from graphkit.core.errors import GraphKitError, InvalidArgumentError, UnsupportedError
+from graphkit.core.errors import InvalidArgumentError, UnsupportedError
 from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.ir.primitive import PRIMITIVES
 from graphkit.ir.program import Program, Value
-from graphkit.ir.spec import TensorSpec
 from graphkit.ir.simplify import eliminate_dead
+from graphkit.ir.spec import TensorSpec
 from graphkit.ir.tracing import Trace, tracing
 from graphkit.layers.context import call_context
 from graphkit.layers.input_layer import Input
@@ -91,7 +91,7 @@ def lift(model: Functional, data_format: str = "channels_first") -> Functional:
         made = lifting.build(
             traced.program, inputs, traced.blocks, traced.reasons, traced.given, traced.holders, turned
         )
-    except GraphKitError as error:
+    except lifting.NotExactError as error:
         model.import_report = ImportReport(len(traced.blocks), kept=dict.fromkeys(traced.blocks, str(error)))
         return model
     result = Functional(_one(made.inputs), _one(made.outputs), name=model.name)
@@ -113,7 +113,7 @@ def _keep_scopes(model: Functional, result: Functional) -> None:
     for operation in result.operations:
         found = scopes.get(operation.name) or scopes.get(operation.name.rpartition("_")[0])
         if found:
-            operation.name_scopes = found
+            operation.name_scopes = found  # type: ignore[attr-defined]
 
 
 class _Traced:
@@ -202,7 +202,7 @@ def _images(program: Program) -> set[Value]:
     shapes = {e.outputs[0]: e for e in program.equations if len(e.outputs) == 1}
     for equation in program.equations:
         if equation.params.get("data_format") == "channels_first":
-            value = equation.inputs[0]
+            value: Any = equation.inputs[0]
             while value in shapes and shapes[value].primitive.name in _SAME_ORDER:
                 value = next((a for a in shapes[value].inputs if isinstance(a, Value) and len(a.spec.shape) > 2), None)
             if value in program.inputs:
@@ -210,7 +210,18 @@ def _images(program: Program) -> set[Value]:
     return found
 
 
-_SAME_ORDER = {"add", "subtract", "multiply", "divide", "pad", "cast", "identity", "batch_normalization", "relu", "clip"}
+_SAME_ORDER = {
+    "add",
+    "subtract",
+    "multiply",
+    "divide",
+    "pad",
+    "cast",
+    "identity",
+    "batch_normalization",
+    "relu",
+    "clip",
+}
 
 
 def _input(tensor: SymbolicTensor, name: str, turned: bool = False) -> Any:

@@ -189,10 +189,14 @@ def dict_vectorizer(x: Any, *, int64_vocabulary: Any = None, string_vocabulary: 
     """Return the values of a map in the order of a vocabulary, as one row; zeros where a key is missing."""
     table = _as_map(x)
     found = [table.get(key) for key in string_vocabulary or int64_vocabulary or ()]
-    some = next((v for v in table.values()), 0.0)
-    is_text = isinstance(some, str)
-    kind = object if is_text else np.asarray(some).dtype
-    return np.array([("" if is_text else 0) if v is None else v for v in found], kind).reshape(1, -1)
+    kind: Any = _kind_of(next(iter(table.values()), 0.0))
+    return np.array([("" if kind is object else 0) if v is None else v for v in found], kind).reshape(1, -1)
+
+
+def _kind_of(value: Any) -> Any:
+    """Return the dtype of the values of a map; numbers of Python are int64 and float32, as in the maps of ZipMap."""
+    kinds = {str: object, int: np.int64, float: np.float32}
+    return kinds.get(type(value)) or np.asarray(value).dtype
 
 
 _CASTS: dict[str, tuple[Any, Callable[[Any], Any]]] = {

@@ -128,7 +128,7 @@ _MOVES: dict[str, Sequence[int] | None] = {
 # The inputs that are shapes, sizes or positions, for which operators take unknown sizes as they are.
 _SHAPES: dict[str, Sequence[int]] = {
     "AffineGrid": (1,), "CenterCropPad": (1,), "ConstantOfShape": (0,), "Expand": (1,), "OneHot": (1,), "Pad": (1,), "Range": (0, 1, 2),
-    "Reshape": (1,), "Resize": (3,), "Slice": (1, 2), "Split": (1,), "Tile": (1,), "TopK": (1,), "Loop": (0,),
+    "Reshape": (1,), "Resize": (3,), "Slice": (1, 2), "Split": (1,), "Tile": (1,), "TopK": (1,), "Loop": range(1 << 16),
 }  # fmt: skip
 
 
