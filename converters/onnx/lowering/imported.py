@@ -107,6 +107,14 @@ def _schema(node: onnx.NodeProto, version: int) -> Any:
         return None
 
 
+def _is_optional_output(node: onnx.NodeProto, version: int, place: int) -> bool:
+    """Return whether a node may leave an output out: onnxruntime crashes on Loops without names for carried values."""
+    schema = _schema(node, version)
+    outputs = [] if schema is None else schema.outputs
+    option = outputs[min(place, len(outputs) - 1)].option if outputs else None
+    return bool(option == onnx.defs.OpSchema.FormalParameterOption.Optional)
+
+
 def _has_sequences(computation: NodeComputation) -> bool:
     node = computation.node
     if any(source is not None and source[0] == "list" for source in (*computation.sources, *computation.captured.values())):
@@ -138,7 +146,8 @@ def _onnx_node(b: GraphBuilder, *operands: Operand, computation: NodeComputation
     names: dict[int, str] = {}
     for place, name in enumerate(node.output):
         value = kept.get(place)
-        names[place] = node.output[place] = b.root.names.unique(name) if value is not None else ""
+        is_left_out = value is None and (not name or _is_optional_output(node, b.opset, place))
+        names[place] = node.output[place] = "" if is_left_out else b.root.names.unique(name)
         if value is not None:
             b.root.dtypes[names[place]] = value.spec.dtype
     while node.output and not node.output[-1]:
