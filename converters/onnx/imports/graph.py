@@ -34,7 +34,7 @@ from ..element_types import NAMES_OF_TYPES
 from ..operators import Evaluator
 from ..operators.evaluate import dense, opsets_of, standard_domain
 from ..operators.sequences import Stacked
-from ..operators.sizes import Sizes
+from ..operators.sizes import Sizes, parts
 from ..operators.table import ML, attribute_value
 from .bounds import check_constant, check_result
 from .computation import flat_outputs, is_random
@@ -424,9 +424,17 @@ class _Sources:
         if isinstance(value, SymbolicTensor):
             return ["input", self._number(value)]
         if isinstance(value, Sizes):
-            flat = [expression(size, self.tensors, self.reader.tensors) for size in value.values.reshape(-1).tolist()]
-            return ["sizes", flat, list(value.shape), value.dtype]
+            return self._sizes(value)
         return ["tensor", numpy_helper.from_array(np.asarray(value))]
+
+    def _sizes(self, value: Sizes) -> Any:
+        """Return the description of sizes; quotients have their divisors at the end."""
+        pairs = [parts(size) for size in value.values.reshape(-1).tolist()]
+        over, under = (
+            [expression(n, self.tensors, self.reader.tensors) for n in side] for side in zip(*pairs, strict=True)
+        )
+        divisors = [under] if any(n != 1 for n in under) else []
+        return ["sizes", over, list(value.shape), value.dtype, *divisors]
 
     def _weight(self, weight: Initializer, trainable: bool) -> int:
         for number, (known, _) in enumerate(self.weights):
