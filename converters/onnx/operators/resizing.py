@@ -11,9 +11,8 @@ import numpy as np
 
 from graphkit import ops
 from graphkit.core import dtypes
-from graphkit.core.errors import InvalidArgumentError
 from graphkit.core.dims import Dim
-from graphkit.core.errors import UnknownSizeError
+from graphkit.core.errors import InvalidArgumentError, UnknownSizeError
 from graphkit.ops._convert import dtype_name
 
 from .elementwise import scalar
