@@ -19,7 +19,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from graphkit.core import nest
+from graphkit.core import names, nest
 from graphkit.core.dims import Dim
 from graphkit.core.errors import SerializationError, UnknownSizeError, UnknownValueError
 from graphkit.graph.size_expressions import expression
@@ -34,7 +34,7 @@ from ..element_types import NAMES_OF_TYPES
 from ..operators import Evaluator
 from ..operators.evaluate import dense, opsets_of, standard_domain
 from ..operators.sequences import Stacked
-from ..operators.sizes import Sizes
+from ..operators.sizes import Sizes, parts
 from ..operators.table import ML, attribute_value
 from .bounds import check_constant, check_result
 from .computation import flat_outputs, is_random
@@ -300,7 +300,7 @@ class GraphReader:
 
         kept: list[Any] = []
         node = call.node
-        with tracing(trace):
+        with tracing(trace), names.scope_is(scope.prefix + next((o for o in node.output if o), node.name)):
             outer = ChainMap({name: seen(v) for name, v in call.captured.items()})
             inputs = [seen(v) for v in call.inputs]
             if not kept:
@@ -424,9 +424,17 @@ class _Sources:
         if isinstance(value, SymbolicTensor):
             return ["input", self._number(value)]
         if isinstance(value, Sizes):
-            flat = [expression(size, self.tensors, self.reader.tensors) for size in value.values.reshape(-1).tolist()]
-            return ["sizes", flat, list(value.shape), value.dtype]
+            return self._sizes(value)
         return ["tensor", numpy_helper.from_array(np.asarray(value))]
+
+    def _sizes(self, value: Sizes) -> Any:
+        """Return the description of sizes; quotients have their divisors at the end."""
+        pairs = [parts(size) for size in value.values.reshape(-1).tolist()]
+        over, under = (
+            [expression(n, self.tensors, self.reader.tensors) for n in side] for side in zip(*pairs, strict=True)
+        )
+        divisors = [under] if any(n != 1 for n in under) else []
+        return ["sizes", over, list(value.shape), value.dtype, *divisors]
 
     def _weight(self, weight: Initializer, trainable: bool) -> int:
         for number, (known, _) in enumerate(self.weights):
