@@ -45,9 +45,10 @@ def small_file(folder: pathlib.Path) -> str:
 def importing(engine: str, path: str) -> Call:
     """Return the call that imports a file."""
     if engine == "onnx2torch":
-        import onnx2torch
+        from onnx_maker import onnx2torch
 
-        return lambda: onnx2torch.convert(path)
+        library = onnx2torch()
+        return lambda: library.convert(path)
     import graphkit
 
     return lambda: graphkit.load(path, lift=engine == "graphkit")

@@ -66,15 +66,12 @@ def graphkit_round(engine: str, path: str) -> Callable[[], dict[str, float]]:
 
 def torch_round(engine: str, path: str) -> Callable[[], dict[str, float]]:
     """Return the same for PyTorch: the file through onnx2torch, or the net itself."""
+    import onnx_maker
     import torch
 
     if engine == "onnx2torch":
-        import onnx2torch
-
-        model = onnx2torch.convert(path)
+        model = onnx_maker.onnx2torch().convert(path)
     else:
-        import onnx_maker
-
         model, _ = onnx_maker.built("resnet20")
     model.train()
     x, labels = (torch.from_numpy(v) for v in data())

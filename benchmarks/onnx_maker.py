@@ -31,6 +31,14 @@ def torchvision() -> Any:
     return library
 
 
+def onnx2torch() -> Any:
+    """Import onnx2torch, which imports torchvision."""
+    torchvision()
+    import onnx2torch as library
+
+    return library
+
+
 def bert(width: int = 768, depth: int = 12, heads: int = 12, words: int = 30522, length: int = 128) -> torch.nn.Module:
     """Return an encoder of BERT-base's size."""
 

@@ -92,10 +92,12 @@ def _parse(name: str) -> tuple[str, str]:
     try:
         dtype = dtypes.standardize(name)
     except DTypeError:
+        dtype = ""
+    if dtype not in dtypes.ALL:  # also those that are only stored
         raise InvalidArgumentError(
             f"Cannot convert '{name}' to a mixed precision DTypePolicy. Valid policies include 'mixed_float16', "
             "'mixed_bfloat16', and the name of any float dtype such as 'float32'."
-        ) from None
+        )
     return dtype, dtype
 
 

@@ -15,6 +15,7 @@ from graphkit.ir.simplify import simplify
 from graphkit.ir.tracing import Trace
 
 from .builder import GraphBuilder, Operand
+from .fills import without_fills
 from .layout import to_channels_first
 from .registry import LOWERINGS, Target, find, register_waiting
 from .tidy import tidied
@@ -35,7 +36,7 @@ def prepared(program: Program, target: Target) -> Program:
     Composites without any lowering are expanded before the layout pass, those whose lowerings do not cover the case after it.
     """
     load_lowerings()
-    program = tidied(_expanded(simplify(program, last=True), lambda e: not _has_lowering(e, target)))
+    program = tidied(without_fills(_expanded(simplify(program, last=True), lambda e: not _has_lowering(e, target))))
     return simplify(_expanded(to_channels_first(program), lambda e: find(e, target) is None), last=True)
 
 

@@ -260,8 +260,12 @@ def _add_first_states(document: Document, model: Any, states: Sequence[State]) -
 def output_names(model: Any) -> list[str]:
     """Return the names of a model's outputs: the keys of a dict of outputs, otherwise the names of the output layers.
 
-    A layer may name its outputs itself (`tensor_name`), as the nodes of imported graphs do.
+    A model that was opened from a file keeps the names of the file, and a layer may name its outputs itself (`tensor_name`), as the
+    nodes of imported graphs do.
     """
+    in_file: list[str] | None = getattr(model, "file_output_names", None)
+    if in_file is not None:
+        return in_file
     keys = nest.flatten(_keys(model.output))
     own = [_own_name(tensor) for tensor in nest.flatten(model.output)]
     names = zip(keys, own, model.output_names, strict=True)
@@ -474,7 +478,8 @@ def _opset(given: int | None, program: Program) -> int:
     """Return the opset to write, and check it."""
     if given is None:
         nodes = (e.params["computation"] for e in program.equations if e.primitive.name == "onnx_node")
-        return min(max([OPSET, *(node.opsets.get("", OPSET) for node in nodes)]), NEWEST_OPSET)
+        newest: int = max([OPSET, *(node.opsets.get("", OPSET) for node in nodes)])
+        return min(newest, NEWEST_OPSET)
     if not isinstance(given, int) or not OLDEST_OPSET <= given <= NEWEST_OPSET:
         raise InvalidArgumentError(f"opset must be an integer from {OLDEST_OPSET} to {NEWEST_OPSET}, got {given!r}.")
     return given

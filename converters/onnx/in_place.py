@@ -11,6 +11,7 @@ Source of the encoding: https://protobuf.dev/programming-guides/encoding/.
 from __future__ import annotations
 
 import mmap
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ _VARINT, _LENGTH_DELIMITED = 0, 2
 _FIXED = {1: 8, 5: 4}  # wire type -> bytes
 _LARGE = 1 << 14  # bytes: smaller tensors are parsed as usual
 _MAPPED = 1 << 20  # bytes: larger external tensors are mapped into memory, not read
-HERE = ""  # the location of data in the model file itself
+HERE = f"the file itself {secrets.token_hex(8)}"  # a location that no file can name: data in the model file
 
 
 class _UnexpectedError(Exception):
@@ -75,7 +76,9 @@ def _without_data(data: Any) -> tuple[bytes, list[tuple[int, int] | None]]:
             pieces.append(data[start:end])
             continue
         graph = [
-            _shortened(data, inner, places) if inner[0] == _GRAPH_INITIALIZER and inner[2] is not None else data[inner[1] : inner[3]]
+            _shortened(data, inner, places)
+            if inner[0] == _GRAPH_INITIALIZER and inner[2] is not None
+            else data[inner[1] : inner[3]]
             for inner in _fields(data, body, end)
         ]
         pieces.append(_field(_MODEL_GRAPH, b"".join(graph)))
@@ -161,6 +164,8 @@ def tensor_array(tensor: onnx.TensorProto, path: Path | None = None) -> Any:
         SerializationError: the tensor is damaged, or has external data and there is no file.
     """
     try:
+        if min(tensor.dims, default=0) < 0:  # NumPy would compute it from the others
+            raise ValueError(f"its size {tuple(tensor.dims)} is negative")
         if tensor.data_location != onnx.TensorProto.EXTERNAL:
             return numpy_helper.to_array(tensor)
         return _stored(tensor, path)
@@ -174,7 +179,9 @@ def _stored(tensor: onnx.TensorProto, path: Path | None) -> Any:
     file, offset, length = _place(tensor, path)
     dtype = helper.tensor_dtype_to_np_dtype(tensor.data_type)
     shape = tuple(tensor.dims)
-    if length != int(np.prod(shape, dtype=object)) * dtype.itemsize or min(shape, default=1) < 1:  # such as packed numbers
+    if (
+        length != int(np.prod(shape, dtype=object)) * dtype.itemsize or min(shape, default=1) < 1
+    ):  # such as packed numbers
         whole = onnx.TensorProto(data_type=tensor.data_type, dims=shape, raw_data=stored_bytes(tensor, path))
         return numpy_helper.to_array(whole)
     stored = dtype.newbyteorder("<")
@@ -204,5 +211,7 @@ def _place(tensor: onnx.TensorProto, path: Path | None) -> tuple[Path, int, int]
     offset = int(keys.get("offset") or 0)
     length = int(keys.get("length") or 0) or file.stat().st_size - offset
     if length < 0 or offset + length > file.stat().st_size:
-        raise SerializationError(f"The tensor {tensor.name!r} ends past the end of {file.name!r}: the file is truncated.")
+        raise SerializationError(
+            f"The tensor {tensor.name!r} ends past the end of {file.name!r}: the file is truncated."
+        )
     return file, offset, length

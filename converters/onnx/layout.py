@@ -54,7 +54,7 @@ def _image_inputs(program: Program) -> list[Value]:
         out = equation.outputs[0]
         if _is_channels_last(equation):
             places: Axes = _SPATIAL[equation.primitive.name]
-        elif _is_pointwise(equation) and out in images and out not in others:
+        elif is_pointwise(equation) and out in images and out not in others:
             places = tuple(i for i, a in enumerate(equation.inputs) if a.spec.rank == out.spec.rank)
         else:
             places = ()
@@ -212,7 +212,8 @@ _POINTWISE = (_rules.same, _rules.same_as_bool, _rules.broadcast, _rules.broadca
 _POINTWISE_NAMES = ("cast", "clip", "select")
 
 
-def _is_pointwise(equation: Equation) -> bool:
+def is_pointwise(equation: Equation) -> bool:
+    """Return whether an equation computes each element from the elements at its place."""
     primitive = equation.primitive
     if primitive.name in _POINTWISE_NAMES:
         return True
@@ -386,7 +387,7 @@ _RULES: dict[str, Rule] = {
     **dict.fromkeys(("argmax", "argmin"), _reduction),
     **dict.fromkeys(("softmax", "log_softmax", "softmax_grad", "log_softmax_grad"), _along("axes")),
     **dict.fromkeys(("cumsum", "cumprod"), _along("axis")),
-    **dict.fromkeys(("batch_normalization", "group_normalization"), _along("axis")),
+    **dict.fromkeys(("batch_normalization", "group_normalization", "split_parts"), _along("axis")),
     "concatenate": _concatenate,
     "resize": _resize,
     "resize_grad": _resize,
@@ -400,4 +401,4 @@ _RULES: dict[str, Rule] = {
 
 
 def _rule_of(equation: Equation) -> Rule | None:
-    return _RULES.get(equation.primitive.name) or (_pointwise if _is_pointwise(equation) else None)
+    return _RULES.get(equation.primitive.name) or (_pointwise if is_pointwise(equation) else None)

@@ -14,7 +14,7 @@ from graphkit.core import dtypes
 from graphkit.core.errors import SerializationError, UnknownNameError
 from graphkit.saving.model_config import model_from_json
 
-from .export import CONFIG_KEY, EXTRA_KEY, WEIGHTS_KEY
+from .export import CONFIG_KEY, EXTRA_KEY, WEIGHTS_KEY, output_names
 from .files import opened_message
 from .imports.graph import model_of
 from .imports.initializers import Trainable
@@ -58,7 +58,9 @@ def load_model(
     entries = {p.key: p.value for p in message.metadata_props}
     if CONFIG_KEY not in entries:
         model = model_of(message, trainable, path=file)
-        return lifted(model, data_format) if lift else model
+        made = lifted(model, data_format) if lift else model
+        made.file_output_names = output_names(model)
+        return made
     model = model_from_json(entries[CONFIG_KEY], custom_objects)
     _set_weights(model, weight_arrays(message, entries, file), str(path))
     return model

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import permutations
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,7 +18,8 @@ from graphkit.saving.api import existing, load_from
 
 _FREE = 2  # the size of an unknown axis in generated inputs
 _LARGE_FREE = 8  # of one that is not the first: a sequence or an image
-_MOST_AXES = 5  # of weights that are compared in other orders of the axes
+_ONLY_A, _ONLY_B = "only in the first model", "only in the second model"
+_MOST_AXES = 4  # of weights that are compared in other orders of the axes
 _VOCABULARY = 4  # generated integers are smaller
 
 
@@ -59,7 +60,7 @@ def diff(
     pairs = paired(*entries)
     report = Difference(names[0], names[1], tolerance=tolerance)
     _compare_structure(report, entries, pairs)
-    _compare_weights(report, pairs)
+    _compare_weights(report, entries, pairs)
     if numbers:
         _compare_numbers(report, models, entries, pairs, inputs, seed)
     else:
@@ -99,43 +100,101 @@ def _shown(shapes: Sequence[Any]) -> Any:
     return shapes[0] if len(shapes) == 1 else list(shapes)
 
 
-def _compare_weights(report: Difference, pairs: Pairs) -> None:
-    for a, b in pairs:
+def _compare_weights(report: Difference, entries: tuple[list[Entry], list[Entry]], pairs: Pairs) -> None:
+    alike = [(a, b) for a, b in pairs if a.is_node == b.is_node]
+    for a, b in alike:
         if a.call:
             continue
-        names = (
-            list(zip(a.weights, b.weights, strict=False))
-            if len(a.weights) == len(b.weights)
-            else [(n, n) for n in a.weights]
-        )
+        same_number = len(a.weights) == len(b.weights)
+        names = list(zip(a.weights, b.weights, strict=True)) if same_number else [(name, name) for name in a.weights]
         for name, other in names:
-            mine, theirs = a.weights[name], b.weights.get(other)
-            found = _of_weights(mine, theirs, any_order=a.is_node != b.is_node)
+            found = _of_weights(a.weights[name], b.weights.get(other))
             if found is None:
                 report.equal_weights += 1
             else:
                 report.different_weights.append(WeightDifference(str(a), name, *found))
-        if len(a.weights) != len(b.weights):
+        if not same_number:
             extra = [n for n in b.weights if n not in a.weights]
-            report.different_weights += [WeightDifference(str(a), n, "only in the second model") for n in extra]
+            report.different_weights += [WeightDifference(str(a), n, _ONLY_B) for n in extra]
+    _compare_loose_weights(report, entries, alike)
 
 
-def _of_weights(mine: Any, theirs: Any, any_order: bool) -> tuple[str, float | None] | None:
-    """Return how two weights differ; None if they are equal. `any_order` allows another order of the axes."""
+def _of_weights(mine: Any, theirs: Any) -> tuple[str, float | None] | None:
+    """Return how two weights differ; None if they are equal."""
     if theirs is None:
-        return "only in the first model", None
+        return _ONLY_A, None
+    if tuple(mine.shape) != tuple(theirs.shape):
+        return f"shape {tuple(mine.shape)} -> {tuple(theirs.shape)}", None
     if mine.dtype != theirs.dtype:
         return f"dtype {mine.dtype} -> {theirs.dtype}", None
-    x, y = np.asarray(mine.value), np.asarray(theirs.value)
-    fitting = [y] if x.shape == y.shape else []
-    if any_order and x.ndim == y.ndim <= _MOST_AXES:
-        fitting += [
-            np.transpose(y, order) for order in permutations(range(y.ndim)) if np.transpose(y, order).shape == x.shape
-        ]
-    if not fitting:
-        return f"shape {tuple(mine.shape)} -> {tuple(theirs.shape)}", None
-    largest = min(_largest(x, v) for v in fitting)
+    largest = _largest(np.asarray(mine.value), np.asarray(theirs.value))
     return None if largest == 0 else ("values", largest)
+
+
+class _Loose(NamedTuple):
+    """A weight of a layer without a counterpart of its kind.
+
+    Attributes:
+        layer: the layer.
+        name: of the weight in it.
+        variable: the weight.
+        total: the sum of its elements, which does not depend on how they are laid out.
+    """
+
+    layer: str
+    name: str
+    variable: Any
+    total: float
+
+
+def _loose(entries: Sequence[Entry], taken: set[int]) -> list[_Loose]:
+    found: dict[int, _Loose] = {}
+    for entry in entries:
+        for name, variable in entry.weights.items() if id(entry) not in taken else ():
+            array = np.asarray(variable.value)
+            total = float(array.sum(dtype=np.float64)) if array.dtype.kind in "biuf" else 0.0
+            found[id(variable)] = _Loose(str(entry), name, variable, total)
+    return list(found.values())
+
+
+def _compare_loose_weights(report: Difference, entries: tuple[list[Entry], list[Entry]], alike: Pairs) -> None:
+    """Compare the weights of other layers: that of a node may belong to a layer of another name, in another layout."""
+    taken = {id(e) for pair in alike for e in pair}
+    mine, left = (_loose(side, taken) for side in entries)
+    open_ones = []
+    for weight in mine:
+        near = [o for o in left if abs(o.total - weight.total) <= 1e-6 * abs(weight.total) + 1e-6]
+        equal = next((o for o in near if _distance(weight.variable, o.variable) == 0), None)
+        if equal is None:
+            open_ones.append(weight)
+        else:
+            left.remove(equal)
+            report.equal_weights += 1
+    for weight in open_ones:  # what is left differs: compared with what is most like it
+        total = weight.total
+        likely = sorted(left, key=lambda other: abs(other.total - total))
+        distances = ((other, _distance(weight.variable, other.variable)) for other in likely)
+        nearest = next(((other, distance) for other, distance in distances if distance is not None), None)
+        if nearest is None:
+            report.different_weights.append(WeightDifference(weight.layer, weight.name, _ONLY_A))
+        else:
+            left.remove(nearest[0])
+            report.different_weights.append(WeightDifference(weight.layer, weight.name, "values", nearest[1]))
+    report.different_weights += [WeightDifference(o.layer, o.name, _ONLY_B) for o in left]
+
+
+def _distance(a: Any, b: Any) -> float | None:
+    """Return the largest difference of two weights in the order of axes that fits best; None if none fits."""
+    if (
+        sorted(size for size in a.shape if size != 1) != sorted(size for size in b.shape if size != 1)
+        or a.dtype != b.dtype
+    ):
+        return None
+    x, y = (np.squeeze(np.asarray(v.value)) for v in (a, b))
+    if x.ndim > _MOST_AXES:
+        return _largest(x, y) if x.shape == y.shape else None
+    orders = (np.transpose(y, order) for order in permutations(range(y.ndim)))
+    return min((_largest(x, v) for v in orders if v.shape == x.shape), default=None)
 
 
 def _largest(x: Any, y: Any) -> float:

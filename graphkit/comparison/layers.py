@@ -13,7 +13,7 @@ from graphkit.core import nest
 from graphkit.graph.node import Node
 from graphkit.layers.context import call_context
 
-_NODE = "OnnxNode"
+_NODE = "Onnx"  # starts the classes of imported nodes and initializers
 Key: TypeAlias = "tuple[str, int]"  # path, number of the call
 
 

@@ -19,10 +19,10 @@ from graphkit.graph.operation import OpNode
 from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.graphs.copies import Copier
 from graphkit.graphs.edits import replace
-from graphkit.graphs.patterns import Match, What, class_of, find, hosts
-from graphkit.graphs.rewriting import Rewriting, call_of, finished, graph_of, naming, rebuilt
+from graphkit.graphs.patterns import Match, What, chain, class_of, find, hosts
+from graphkit.graphs.patterns import node as node_of
+from graphkit.graphs.rewriting import Rewriting, call_of, finished, graph_of, naming, new_input, rebuilt
 from graphkit.layers.core import Activation, Dense
-from graphkit.layers.input_layer import Input
 from graphkit.layers.layer import Layer
 from graphkit.models.functional import Functional
 from graphkit.models.model import Model
@@ -138,7 +138,8 @@ def add_lora(
 
     Layers that have `enable_lora` (Dense, EinsumDense, Embedding, convolutions) get it enabled, also inside of others: the projections of
     an attention layer. For other layers that are linear in the last axis of their input, such as MatMul and Gemm of an ONNX graph, two
-    Dense layers are put beside. Layers that match but have no weight of two axes or more stay as they are.
+    Dense layers are put beside. Layers that match but have no weight of two axes or more, or one that is only added or multiplied
+    element by element, stay as they are.
 
     Args:
         model: A functional or sequential model; it stays as it is.
@@ -165,7 +166,7 @@ def add_lora(
     graph = graph_of(model)
     matched = _matched(graph, which, nested)
     matched = _with_inner(graph, matched) if nested else matched
-    chosen = [o for o in matched if any(v.ndim > 1 for v in getattr(o, "weights", ())) and not isinstance(o, Model)]
+    chosen = [o for o in matched if _has_matrix(o)]
     if not chosen:
         raise UnsupportedError(
             f"graphs.add_lora expects layers with a weight of two axes or more; {[o.name for o in matched[:5]]} have none."
@@ -194,6 +195,13 @@ def add_lora(
             host._trainable = True
     tick()
     return frozen
+
+
+def _has_matrix(operation: Any) -> bool:
+    """Return whether a layer has a weight of two axes or more that is no bias or scale."""
+    if isinstance(operation, Model) or class_of(operation) in ("Add", "Sub", "Mul", "Div"):
+        return False
+    return any(v.ndim > 1 for v in getattr(operation, "weights", ()))
 
 
 def _with_inner(graph: Functional, operations: Sequence[Any]) -> list[Any]:
@@ -366,8 +374,8 @@ def replace_head(model: Any, units: int, *, layer: str | None = None, copy: bool
         copy: Whether the new model gets weights of its own.
 
     Returns:
-        The model; the new layer has the name and the other settings of the old one: a Dense or a convolution. A Gemm of an ONNX graph
-        becomes a Dense.
+        The model; the new layer has the name and the other settings of the old one: a Dense or a convolution. A Gemm of an ONNX graph,
+        or a MatMul and the Add of its bias, becomes a Dense.
 
     Raises:
         InvalidArgumentError: `units` is not positive, or the model has several outputs.
@@ -381,8 +389,21 @@ def replace_head(model: Any, units: int, *, layer: str | None = None, copy: bool
             f"graphs.replace_head expects a model with one output; {graph.name!r} has {graph.output_names}. Use graphs.replace."
         )
     node = _head(graph, layer)
-    made = _with_units(node.operation, units)
-    return replace(graph, (node.operation.name, 0), made, nested=False, keep_shapes=False, copy=copy)
+    product = _product_before(node)
+    if product is not None:  # a product and a sum with the bias
+        both = chain(node_of(where=lambda o: o is product.operation), node_of(where=lambda o: o is node.operation))
+        return replace(graph, both, Dense(units, name=node.operation.name), nested=False, keep_shapes=False, copy=copy)
+    place = (node.operation.name, graph.layer_graph.index_in_graph()[node])
+    return replace(graph, place, _with_units(node, units), nested=False, keep_shapes=False, copy=copy)
+
+
+def _product_before(node: Node) -> Node | None:
+    """Return the MatMul of an ONNX graph whose result a bias is added to, or None."""
+    if class_of(node.operation) != "Add" or len(node.input_tensors) != 1:
+        return None
+    before = call_of(node.input_tensors[0])
+    is_bias = all(v.ndim == 1 for v in node.operation.weights) if isinstance(node.operation, Layer) else False
+    return before if is_bias and class_of(before.operation) == "MatMul" and _is_linear(before) else None
 
 
 def _head(graph: Functional, name: str | None) -> Node:
@@ -401,16 +422,17 @@ def _head(graph: Functional, name: str | None) -> Node:
         tensor = node.input_tensors[0]
 
 
-def _with_units(operation: Any, units: int) -> Any:
-    """Return a new layer like this one, of another number of outputs."""
-    if class_of(operation) == "Gemm" and len(operation.nodes[0].input_tensors) == 1:
-        return Dense(units, name=operation.name)
+def _with_units(node: Node, units: int) -> Any:
+    """Return a new layer like that of a call, of another number of outputs."""
+    operation = node.operation
+    if class_of(operation) in ("Gemm", "MatMul") and _is_linear(node):
+        return Dense(units, use_bias=class_of(operation) == "Gemm", name=operation.name)
     config = operation.get_config() if isinstance(operation, Layer) else {}
     key = next((k for k in ("units", "filters") if isinstance(config.get(k), int)), None)
     if key is None or hasattr(operation, "cell"):
         raise UnsupportedError(
-            f"graphs.replace_head can change Dense layers, convolutions and Gemm; {operation.name!r} is a {class_of(operation)}. Use "
-            "graphs.replace."
+            f"graphs.replace_head can change Dense layers, convolutions, Gemm and MatMul; {operation.name!r} is a {class_of(operation)}. "
+            "Use graphs.replace."
         )
     seeds = {k: _without_seed(v) for k, v in config.items()}
     return type(operation).from_config({**seeds, key: units})
@@ -482,12 +504,17 @@ class _Resizing(Rewriting):
             raise ShapeError(f"Layer {node.operation.name!r} cannot have an input of the new size: {error}") from error
         for old in node.output_tensors:
             new = tensors[old]
-            if new.ndim != old.ndim or (_has_batch(old) and not _has_batch(new)):
+            batch = old.spec.shape[0] if old.ndim else None
+            if new.ndim != old.ndim or (batch in self._batches() and new.spec.shape[0] != batch):
                 raise ShapeError(
                     f"Layer {node.operation.name!r} does not keep the batch axis for an input of the new size: expected a shape like "
                     f"{old.shape}, got {new.spec.shape}. It reshapes to fixed sizes; replace it first."
                 )
         return outputs
+
+    def _batches(self) -> set[Any]:
+        """Return the free sizes of the first axes of the inputs."""
+        return {t.spec.shape[0] for t in self.graph.inputs if t.ndim and isinstance(t.spec.shape[0], Dim)}
 
     def _resize_nested(self, node: Node, tensors: Mapping[Any, Any]) -> None:
         inner = graph_of(node.operation)
@@ -506,18 +533,9 @@ def inputs_in_order(node: Node) -> Sequence[Any]:
 def _resized(graph: Functional, shapes: Sequence[Sequence[Any]], copier: Copier) -> Functional:
     rewriting = _Resizing(graph.layer_graph, copier)
     for tensor, shape, name in zip(graph.inputs, shapes, graph.input_names, strict=True):
-        layer = tensor.history.operation if tensor.history is not None else None
-        rewriting.tensors[tensor] = Input(
-            batch_shape=(tensor.shape[0], *shape),
-            dtype=tensor.dtype,
-            name=name,
-            optional=getattr(layer, "optional", False),
-        )
+        optional = bool(getattr(call_of(tensor).operation, "optional", False))
+        rewriting.tensors[tensor] = new_input((tensor.spec.shape[0], *shape), tensor.dtype, name, optional)
     rewriting.affected.update(graph.inputs)
     rewriting.run()
     new = [nest.map_structure(rewriting.tensors.__getitem__, s) for s in (graph.input, graph.output)]
     return finished(graph, new[0], new[1])
-
-
-def _has_batch(tensor: Any) -> bool:
-    return bool(tensor.spec.shape) and tensor.spec.shape[0] == Dim.named("batch")

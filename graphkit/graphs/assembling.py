@@ -22,8 +22,8 @@ from graphkit.graph.node import Node
 from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.graphs.copies import Copier
 from graphkit.graphs.patterns import hosts
-from graphkit.graphs.rewriting import Edit, Rewriting, Site, finished, graph_of, naming, rebuilt
-from graphkit.layers.input_layer import Input, InputLayer
+from graphkit.graphs.rewriting import Edit, Rewriting, Site, finished, graph_of, naming, new_input, rebuilt
+from graphkit.layers.input_layer import InputLayer
 from graphkit.models.functional import Functional
 
 # ----- cutting -----
@@ -89,7 +89,7 @@ def _begin(tensor: Any, copier: Copier, taken: set[str]) -> Any:
     while name in taken:
         name += "_input"
     taken.add(name)
-    return Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=name)
+    return new_input(tensor.spec.shape, tensor.dtype, name)
 
 
 def _output_number(tensor: Any) -> int:
@@ -475,7 +475,7 @@ class _Merging:
             self._named.add(id(operation))
             made = self.copier(operation).nodes[0].output_tensors[0]
         else:
-            made = Input(batch_shape=old.shape, dtype=old.dtype, name=name, optional=operation.optional)
+            made = new_input(old.spec.shape, old.dtype, name, operation.optional)
         self.inputs[name] = made
         return made
 

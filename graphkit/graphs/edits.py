@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from types import FunctionType
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -21,6 +22,7 @@ from graphkit.layers.layer import Layer
 from graphkit.models.functional import Functional
 
 Replacement: TypeAlias = "Layer | type[Layer] | Callable[[Match], Any]"
+_CALLED_ON_TENSORS = ("graphkit.ops", "graphkit.activations")  # functions of these modules take tensors, not matches
 _Make: TypeAlias = Callable[[Match], Any]
 
 
@@ -39,7 +41,8 @@ def replace(
         model: A functional or sequential model; it stays as it is.
         pattern: What `find` takes.
         replacement: A layer or model, which is called as the matched layer was; a layer class, of which each place gets a new layer; or
-            a function (match -> layer, tensor, or None to leave the place as it is).
+            a function (match -> layer, tensor, or None to leave the place as it is). A function of `graphkit.ops` or
+            `graphkit.activations` is called on the tensors that the matched layers read.
         nested: Whether to search nested models too.
         keep_shapes: Whether shapes and dtypes that other layers read must stay the same. If False, the following ones are computed
             anew, and layers whose weights do not fit raise. Those of the model's outputs may always change.
@@ -344,6 +347,8 @@ def _key(match: Match) -> Any:
 
 def _maker(replacement: Any, places: Sequence[Match]) -> _Make:
     """Return the function (match -> tensors) of a replacement."""
+    if isinstance(replacement, FunctionType) and replacement.__module__.startswith(_CALLED_ON_TENSORS):
+        return lambda match: replacement(*match.inputs)  # ops.gelu, activations.relu
     choose = _Chooser(replacement, places, "replace")
 
     def make(match: Match) -> Any:
@@ -411,10 +416,7 @@ def _check_alike(first: Any, other: Any) -> None:
         raise InvalidArgumentError(
             f"{pair} are {type(first).__name__} and {type(other).__name__}; layers that share weights must be of one class."
         )
-    if isinstance(first, OpNode):
-        one, two = {"op": first.class_name, **first.config}, {"op": other.class_name, **other.config}
-    else:
-        one, two = first.get_config(), other.get_config()
+    one, two = _settings(first), _settings(other)
     different = [k for k in {**one, **two} if k != "name" and not _equal(one.get(k), two.get(k))]
     if different:
         shown = "; ".join(f"{k}: {one.get(k)!r:.60} and {two.get(k)!r:.60}" for k in different[:4])
@@ -424,6 +426,18 @@ def _check_alike(first: Any, other: Any) -> None:
     shapes = [[v.shape for v in getattr(layer, "weights", [])] for layer in (first, other)]
     if shapes[0] != shapes[1]:
         raise InvalidArgumentError(f"{pair} have weights of different shapes: {shapes[0]} and {shapes[1]}.")
+
+
+def _settings(operation: Any) -> dict[str, Any]:
+    """Return what must be equal for one layer to stand for another; for a node of an ONNX graph, without the names in the file."""
+    if isinstance(operation, OpNode):
+        return {"op": operation.class_name, **operation.config}
+    config: dict[str, Any] = operation.get_config()
+    if not hasattr(operation, "op_type"):
+        return config
+    attributes = sorted(attribute.SerializeToString() for attribute in operation.node.attribute)
+    own = {"op": operation.op_type, "domain": operation.node.domain, "attributes": attributes}
+    return {**{k: v for k, v in config.items() if k not in ("node", "weights")}, **own}
 
 
 def _equal(one: Any, two: Any) -> bool:

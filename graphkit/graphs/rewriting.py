@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from graphkit.core import names, nest
+from graphkit.core.dims import Dim
 from graphkit.core.errors import (
     DTypeError,
     GraphError,
@@ -27,6 +28,7 @@ from graphkit.graph.operation import OpNode
 from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.graphs.copies import Copier
 from graphkit.ir.variable import Variable
+from graphkit.layers.input_layer import Input
 from graphkit.models.config import operation_envelope
 from graphkit.models.functional import Functional
 from graphkit.models.sequential import Sequential
@@ -277,6 +279,12 @@ def rebuilt(
         return finished(model, new, nest.map_structure(rewriting.tensors.__getitem__, model.output))
 
 
+def new_input(shape: Sequence[Any], dtype: str, name: str, optional: bool = False) -> Any:
+    """Return a new input of this shape; a free size that is a name, such as the batch size, stays the same size."""
+    sizes = [size if not isinstance(size, Dim) or size.is_name() else None for size in shape]
+    return Input(tensor=SymbolicTensor(sizes, dtype, name=name), name=name, optional=optional)
+
+
 def new_inputs(model: Functional, copier: Copier) -> dict[Any, Any]:
     """Return new input tensors by the old ones."""
     return {t: copier(t.history.operation).nodes[0].output_tensors[0] for t in model.inputs if t.history is not None}
@@ -372,8 +380,11 @@ def _accepted(node: Node, operation: Any, args: list[Any], kwargs: dict[str, Any
     default = signature_of(type(node.operation).call).parameters.get("training")
     filled_in = default is not None and kwargs.get("training") is default.default
     kept = {k: v for k, v in kwargs.items() if (k in parameters or takes_any) and not (k == "training" and filled_in)}
-    lost = [k for k, v in kwargs.items() if k not in kept and nest.flatten([v]) and isinstance(v, SymbolicTensor)]
-    lost = [k for k in lost if not k.endswith("mask")]
+    lost = [
+        k
+        for k, v in kwargs.items()
+        if k not in kept and not k.endswith("mask") and any(isinstance(t, SymbolicTensor) for t in nest.flatten([v]))
+    ]
     if lost:
         raise InvalidArgumentError(
             f"Layer {node.operation.name!r} is called with the tensors {lost}, which {type(operation).__name__} "

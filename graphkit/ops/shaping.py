@@ -169,12 +169,31 @@ def fill_shape(old: Shape, new: Sequence[Size]) -> Shape:
 
 def _divide_sizes(total: Size, known: Size) -> Size | None:
     if isinstance(known, Dim):
-        return total.divided_by(known) if isinstance(total, Dim) else None
+        return _divide_unknown(total, known) if isinstance(total, Dim) else None
     if isinstance(total, Dim):
         return total // known if known else None
     if known == 0:
         return 0 if total == 0 else None
     return total // known if total % known == 0 else None
+
+
+def _divide_unknown(total: Dim, known: Dim) -> Size | None:
+    """Divide unknown sizes, as if known divisors in them left no rest: arrays for which they do cannot be reshaped."""
+    terms = known.terms()
+    if len(terms) != 1:
+        return total.divided_by(known)
+    factor, atoms = terms[0]
+    rest: Size | None = total
+    for atom in atoms:
+        size: Size = Dim({(atom,): 1})
+        if not isinstance(atom, str) and factor % atom[2] == 0:  # 2 * (n // 2) elements are n
+            size, factor = atom[1], factor // atom[2]
+        if not isinstance(rest, Dim) or not isinstance(size, Dim):
+            return None
+        rest = rest.divided_by(size)
+    if isinstance(rest, Dim):
+        return rest // factor
+    return None if rest is None or rest % factor else rest // factor
 
 
 @operation("ExpandDims")

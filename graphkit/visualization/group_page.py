@@ -106,6 +106,7 @@ _STYLE = """
 #found { flex-basis: 100%; margin: 0; padding: 0; list-style: none; max-height: 50vh; overflow: auto; }
 #found li { padding: 3px 6px; border-radius: 6px; cursor: pointer; } #found li:hover, #found li.on { background: var(--line); }
 #found span { color: var(--faint); }
+#facts h2 { overflow-wrap: anywhere; }
 .gk-group { cursor: pointer; }
 .gk-frame > rect { fill: #8b5cf6; fill-opacity: .06; stroke: #8b5cf6; stroke-opacity: .7; stroke-width: 1.3; stroke-dasharray: 6 4; }
 .gk-frame > text { font-size: 12px; font-weight: 600; fill: var(--text); } .gk-frame > text.sign { fill: #8b5cf6; }
@@ -193,8 +194,7 @@ function moved(line, tile, X, Y, placed, inner, height) {
   if (source && !loop && Math.abs(first[1] - now[1]) > .5) { pieces.push([first]); points.push(first); now = first; }
   line.pieces.forEach(piece => {
     const end = move(piece[piece.length - 1]);
-    if (piece.length === 1) pieces.push([end]);
-    else if (shift) pieces.push(piece.map(move));
+    if (shift) pieces.push(piece.map(move));
     else pieces.push(...bend(now, end));
     now = end; points.push(end);
   });

@@ -80,18 +80,18 @@ def _scopes(picture: Picture) -> dict[str, tuple[str, ...]]:
         ends_inside = any(inner not in has_target for inner in part)
         if around and all(around) and not ends_inside:
             scopes.update(dict.fromkeys(part, _common_start(around)))
-    return _with_constants(picture, scopes)
+    return _with_helpers(picture, scopes)
 
 
-def _with_constants(picture: Picture, scopes: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-    """Give what does not depend on a free axis, such as a table of positions and its shape, the scope of all that reads it."""
+def _with_helpers(picture: Picture, scopes: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """Give ops and constants without a scope that of all that reads them: what computes sizes, tables of positions."""
     readers: dict[str, list[str]] = {key: [] for key in scopes}
     for arrow in picture.arrows:
         readers[arrow.source].append(arrow.target)
     for key in reversed(list(scopes)):
         box = picture.boxes[key]
         made = box.facts.get("shapes", "?").rpartition("→")[2]
-        if not scopes[key] and box.family != "input" and "?" not in made and readers[key]:
+        if not scopes[key] and box.family != "input" and (box.is_op or "?" not in made) and readers[key]:
             around = [scopes[other] for other in readers[key]]
             scopes[key] = _common_start(around) if all(around) else ()
     return scopes
@@ -170,8 +170,30 @@ def _keys(member: Group | str) -> list[str]:
 
 
 def _runs(group: Group, picture: Picture, boxes: dict[str, Box]) -> Iterator[Group | str]:
-    """Yield the members of a group in runs, cut where the fewest tensors pass."""
-    members = group.members
+    """Yield the members of a group in runs, cut where the fewest tensors pass.
+
+    Groups are part of runs only where no tensor goes back from a later member to an earlier one.
+    """
+    place = {key: number for number, member in enumerate(group.members) for key in _keys(member)}
+    goes_back = any(place.get(a.source, -1) > place.get(a.target, len(place)) for a in picture.arrows)
+    stretch: list[Group | str] = []
+    for member in group.members:
+        if goes_back and isinstance(member, Group):
+            yield from _cut(group, stretch, place, picture, boxes)
+            yield member
+            stretch = []
+        else:
+            stretch.append(member)
+    yield from _cut(group, stretch, place, picture, boxes)
+
+
+def _cut(
+    group: Group, members: list[Group | str], place: dict[str, int], picture: Picture, boxes: dict[str, Box]
+) -> Iterator[Group | str]:
+    """Yield a stretch of members in runs."""
+    if len(members) < _LEAST:
+        yield from members
+        return
     passing = _passing(members, picture)
     start = 0
     while start < len(members):
@@ -180,7 +202,7 @@ def _runs(group: Group, picture: Picture, boxes: dict[str, Box]) -> Iterator[Gro
         else:
             end = min(range(start + _LEAST, start + _MOST + 1), key=lambda cut: (passing[cut], -cut))
         run = members[start:end]
-        yield run[0] if len(run) == 1 else _run(group, run, start, boxes)
+        yield run[0] if len(run) == 1 else _run(group, run, place[_keys(run[0])[0]], boxes)
         start = end
 
 
@@ -383,17 +405,17 @@ def is_open(box: Box, expand: Expand, level: int) -> bool:
 
 
 def open_at_first(picture: Picture) -> list[str]:
-    """Return the keys of the groups that a page shows open: the larger ones, as long as few boxes are visible."""
+    """Return the keys of the groups that a page shows open: those of the outer levels, as long as few boxes are visible."""
     found: list[str] = []
     visible = len(picture.boxes)
-    waiting = [box for box in picture.boxes.values() if box.inside is not None]
-    while waiting:
-        box = waiting.pop(0)
-        assert box.inside is not None
-        more = len(box.inside.boxes) - 1
-        is_all = len(picture.boxes) <= 3 and len(found) == 0 and more <= MANY
-        if visible + more <= _VISIBLE or is_all:
-            found.append(box.key)
-            visible += more
-            waiting += [inner for inner in box.inside.boxes.values() if inner.inside is not None]
+    level = [picture]
+    while level:
+        groups = [box for inner in level for box in inner.boxes.values() if box.inside is not None]
+        level = [box.inside for box in groups if box.inside is not None]
+        more = sum(len(inner.boxes) - 1 for inner in level)
+        is_all = not found and len(picture.boxes) <= 3 and more <= MANY  # otherwise almost nothing is visible
+        if visible + more > _VISIBLE and not is_all:
+            break
+        found += [box.key for box in groups]
+        visible += more
     return found

@@ -56,6 +56,7 @@ class Box:
         show_name: whether the name is drawn.
         scope: the name scopes around the layer, outermost first.
         is_group: whether the box is a group of layers rather than a model.
+        is_op: whether it is an op rather than a layer.
     """
 
     key: str
@@ -72,6 +73,7 @@ class Box:
     show_name: bool = False
     scope: tuple[str, ...] = ()
     is_group: bool = False
+    is_op: bool = False
 
 
 @dataclass(frozen=True)
@@ -251,7 +253,7 @@ def _box(key: str, operation: Any, nodes: list[Node], call: int | None, options:
     kind = class_name(operation)
     box = Box(key, kind, operation.name, family_of(kind, isinstance(operation, Layer), is_model(operation)))
     box.calls, box.call, box.show_name = len(nodes), call, options.show_layer_names
-    box.scope = scope_of(operation)
+    box.scope, box.is_op = scope_of(operation), not isinstance(operation, Layer)
     wanted = (
         (options.show_layer_activations, activation_name(operation).removesuffix("linear")),
         (options.show_shapes, _shapes_row(nodes, kind)),

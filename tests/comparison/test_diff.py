@@ -178,8 +178,12 @@ def test_an_onnx_file_and_the_layers_that_it_became_agree(tmp_path: Path) -> Non
 
     assert "numbers" not in report.aspects, str(report)
     assert report.outputs[0].agree
+    assert report.equal_weights == 4  # in another layout, and the biases of other nodes
+    assert report.different_weights == []
     lifted.get_layer(lifted.layers[-1].name).bias.assign([1, 2, 3])
-    assert "numbers" in graphkit.diff(path, lifted).aspects
+    changed = graphkit.diff(path, lifted)
+    assert changed.aspects == ["structure", "weights", "numbers"]
+    assert [(w.what, w.largest) for w in changed.different_weights] == [("values", 3.0)]
 
 
 def test_channels_at_the_other_end_are_moved() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from graphkit import Input, Model, Sequential, graphs, layers, ops
+from graphkit import Input, Model, Sequential, activations, graphs, layers, ops
 from graphkit.errors import (
     DTypeError,
     GraphError,
@@ -54,8 +54,19 @@ def assert_same(made: Any, wanted: Any) -> None:
         (graphs.node("ReLU"), lambda match: layers.ELU()(match.input)),
         (graphs.node(layers.Layer, name="it", where=lambda layer: layer.name == "act"), lambda match: layers.ELU),
         (["act", "encoder/act"], lambda match: ops.elu(match.input)),
+        ("ReLU", ops.elu),
+        ("ReLU", activations.elu),
     ],
-    ids=["class", "name of class, layer", "predicate", "node, tensor", "named node, class", "paths, op"],
+    ids=[
+        "class",
+        "name of class, layer",
+        "predicate",
+        "node, tensor",
+        "named node, class",
+        "paths, op",
+        "op",
+        "activation",
+    ],
 )
 def test_every_match_is_replaced_also_in_nested_models(pattern: Any, replacement: Any) -> None:
     model = net()
@@ -456,6 +467,12 @@ def split_net() -> Any:
     return Model(inputs, ops.split(inputs, 2, axis=-1))
 
 
+def with_states() -> Any:
+    steps = Input((4, 3), name="steps")
+    _, *states = layers.LSTM(5, return_state=True, name="encoder")(steps)
+    return Model(steps, layers.LSTM(5, name="decoder")(steps, initial_state=states))
+
+
 WRONG: dict[str, tuple[Any, Any, str]] = {
     "no such layer": (lambda: graphs.replace(net(), "frist", layers.ELU), UnknownNameError, "Did you mean 'first'"),
     "no such class": (lambda: graphs.replace(net(), "RelU", layers.ELU), UnknownNameError, "Did you mean 'ReLU'"),
@@ -474,6 +491,9 @@ WRONG: dict[str, tuple[Any, Any, str]] = {
     "another dtype": (lambda: graphs.replace(net(), "act", lambda m: ops.cast(m.input, "int32")), DTypeError, "int32"),
     "several places for one layer": (
         lambda: graphs.replace(net(), ["first", "encoder/dense"], layers.Dense(4)), InvalidArgumentError, "function",
+    ),
+    "tensors that it does not take": (
+        lambda: graphs.replace(with_states(), "decoder", layers.Dense(5), keep_shapes=False), InvalidArgumentError, "initial_state",
     ),
     "not a replacement": (lambda: graphs.replace(net(), "act", 3), InvalidTypeError, "got 3"),
     "not a pattern": (lambda: graphs.replace(net(), 3, layers.ELU), InvalidTypeError, "got 3"),

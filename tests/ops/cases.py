@@ -273,6 +273,7 @@ _NORMALISATION: list[Row] = [
     case("layer_normalization", real(3, 4, 5), real(5), real(5), axis=2, epsilon=1e-3),
     case("layer_normalization", real(3, 4, 5), real(4, 5), real(4, 5), axis=1, epsilon=1e-3),
     case("gemm", real(3, 4), real(4, 5), real(5)),
+    case("split_parts", real(3, 6, 2), axis=1, sizes=(1, 3, 2)),
     case("layer_normalization_grad", real(3, 4, 5), real(3, 4, 5), real(5), axis=2, epsilon=1e-3),
     case("layer_normalization", real(3, 4, 5), real(5), real(5), axis=2, epsilon=1e-7),
     case("group_normalization", real(2, 6, 3), real(6), real(6), axis=1, groups=2, epsilon=1e-3, free=False),

@@ -161,6 +161,27 @@ def test_a_constant_joins_what_reads_it() -> None:
     assert {"table", "a.first", "a.add"} <= {b.name for b in group.inside.boxes.values()}
 
 
+def test_ops_that_serve_one_group_join_it() -> None:
+    x = Input((4,), name="x")
+    size = ops.sum(ops.zeros_like(x), axis=1, keepdims=True)
+    h = layers.Dense(4, name="a.first")(x)
+    h = layers.Add(name="a.add")([h, size])
+    model = Model(x, layers.Dense(2, name="out")(h))
+
+    assert [b.name for b in grouped(picture(model)).boxes.values()] == ["x", "4 layers", "out"]
+
+
+def test_groups_between_which_tensors_go_back_are_in_no_run() -> None:
+    x = h = Input((4,), name="x")
+    for number in range(70):
+        h = layers.Dense(4, name=f"a.d{number}")(h)
+        h = layers.Dense(4, name=f"plain{number}")(h) if number % 2 else layers.Dense(4, name=f"b.d{number}")(h)
+    tree = grouped(picture(Model(x, h)))
+    keys = {b.key for b in tree.boxes.values()}
+
+    assert {"scope:a", "scope:b"} <= keys or {"a", "b"} <= {b.title for b in all_boxes(tree) if b.inside is not None}
+
+
 def long(count: int) -> Any:
     x = h = Input((4,), name="x")
     for number in range(count // 4):
@@ -295,13 +316,15 @@ def test_nested_models_open_on_a_page(tmp_path: Path) -> None:
     assert all(b["parent"] == key for k, b in data["boxes"].items() if k.startswith("run:"))
 
 
-def test_few_boxes_are_open_at_first() -> None:
-    tree = grouped(picture(scoped(60)))
-    keys = open_at_first(tree)
+@pytest.mark.parametrize(("blocks", "keys"), [(2, 5), (12, 13), (60, 0)])
+def test_the_outer_levels_are_open_at_first_if_few_boxes_are_visible(blocks: int, keys: int) -> None:
+    tree = grouped(picture(scoped(blocks)))
+    found = open_at_first(tree)
     groups = {b.key: b for b in all_boxes(tree) if b.inside is not None}
-    visible = len(tree.boxes) + sum(len(groups[k].inside.boxes) - 1 for k in keys)  # type: ignore[union-attr]
+    visible = len(tree.boxes) + sum(len(groups[k].inside.boxes) - 1 for k in found)  # type: ignore[union-attr]
 
-    assert visible <= 45
+    assert len(found) == keys
+    assert visible <= 40
 
 
 def test_a_thousand_layers_are_drawn_quickly(tmp_path: Path) -> None:

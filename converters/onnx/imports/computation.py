@@ -23,7 +23,7 @@ from graphkit.ops._convert import shape_of
 from ..operators import Evaluator
 from ..operators.evaluate import standard_domain
 from ..operators.sequences import Stacked
-from ..operators.sizes import Sizes, object_vector, sizes
+from ..operators.sizes import Sizes, object_vector, ratio, sizes
 
 _RANDOM = frozenset(
     {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli", "Dropout"}
@@ -89,6 +89,13 @@ class NodeComputation:
         given, outer = self.values(tensors, weights)
         return self.results(self.evaluator.call(self.node, given, ChainMap(outer)))
 
+    def is_known(self, tensors: Sequence[Any]) -> bool:
+        """Return whether the node computes only from the sizes of tensors, and all of them are known."""
+        if self.weights:
+            return False
+        given, outer = self.values(tensors, ())
+        return all(isinstance(v, np.ndarray) or v is None for v in nest.flatten([given, list(outer.values())]))
+
     def values(self, tensors: Sequence[Any], weights: Sequence[Any]) -> tuple[list[Any], dict[str, Any]]:
         """Return the values of the node's inputs, and those that its subgraphs capture."""
         given = [self._value(source, tensors, weights) for source in self.sources]
@@ -109,9 +116,13 @@ class NodeComputation:
 
     def sizes_of(self, source: Source, tensors: Sequence[Any]) -> Any:
         """Return the sizes that a source of the kind "sizes" gives for these tensors: an array, or `Sizes`."""
-        _, expressions, shape, dtype = source
+        _, expressions, shape, dtype, *divisors = source
         shapes = [shape_of(tensor) for tensor in tensors]
-        found = [evaluated(e, shapes, f"A size of {self.where}") for e in expressions]
+        found, *under = (
+            [evaluated(e, shapes, f"A size of {self.where}") for e in group] for group in (expressions, *divisors)
+        )
+        if under:
+            found = [ratio(n, d) for n, d in zip(found, under[0], strict=True)]
         return sizes(object_vector(found).reshape(shape), dtype)
 
     def constant(self, source: Source) -> Any:
@@ -165,11 +176,12 @@ def checked_source(source: Any, where: str, tensor: Callable[[Any], onnx.TensorP
     kind, *rest = source if isinstance(source, (list, tuple)) and source else ("",)
     if kind in ("input", "weight") and len(rest) == 1 and type(rest[0]) is int and rest[0] >= 0:
         return [kind, rest[0]]
-    if kind == "sizes" and len(rest) == 3 and isinstance(rest[0], list) and rest[2] in ("int32", "int64"):
-        expressions = [checked(e, f"A size of {where}") for e in rest[0]]
+    if kind == "sizes" and len(rest) in (3, 4) and rest[2] in ("int32", "int64", "float32", "float64"):
+        groups = [rest[0], *rest[3:]]
         shape = [int(n) for n in rest[1]]
-        if int(np.prod(shape)) == len(expressions):
-            return ["sizes", expressions, shape, rest[2]]
+        if all(isinstance(group, list) and int(np.prod(shape)) == len(group) for group in groups):
+            over, *under = [[checked(e, f"A size of {where}") for e in group] for group in groups]
+            return ["sizes", over, shape, rest[2], *under]
     if kind == "tensor" and len(rest) == 1:
         return ["tensor", tensor(rest[0])]
     if kind == "list" or (kind == "stacked" and len(rest) == 1):

@@ -34,8 +34,9 @@ from ..element_types import NAMES_OF_TYPES
 from ..operators import Evaluator
 from ..operators.evaluate import dense, opsets_of, standard_domain
 from ..operators.sequences import Stacked
-from ..operators.sizes import Sizes
+from ..operators.sizes import Sizes, parts
 from ..operators.table import ML, attribute_value
+from .bounds import check_constant, check_result
 from .computation import flat_outputs, is_random
 from .initializers import NOT_TRAINED, Initializer, Trainable, check_trainable, constant, initializer
 from .layers import OnnxInitializer, OnnxNode
@@ -301,7 +302,10 @@ class GraphReader:
         node = call.node
         with tracing(trace):
             outer = ChainMap({name: seen(v) for name, v in call.captured.items()})
-            made = self._evaluator(scope.opsets).call(node, [seen(v) for v in call.inputs], outer)
+            inputs = [seen(v) for v in call.inputs]
+            if not kept:
+                check_constant(node, inputs, scope.opsets)
+            made = self._evaluator(scope.opsets).call(node, inputs, outer)
         made = made[: len(node.output)]
         leaves = flat_outputs(made)
         results = [stand_ins.get(id(leaf), leaf) for leaf in leaves]
@@ -352,6 +356,7 @@ class GraphReader:
             variable.adopt(weight.array)
         tensors = list(nest.flatten(layer(made.tensors) if len(made.tensors) > 1 else layer(*made.tensors)))
         for tensor in tensors:
+            check_result(tensor.spec, node)
             self._add_sizes(tensor)
         return tensors
 
@@ -419,9 +424,17 @@ class _Sources:
         if isinstance(value, SymbolicTensor):
             return ["input", self._number(value)]
         if isinstance(value, Sizes):
-            flat = [expression(size, self.tensors, self.reader.tensors) for size in value.values.reshape(-1).tolist()]
-            return ["sizes", flat, list(value.shape), value.dtype]
+            return self._sizes(value)
         return ["tensor", numpy_helper.from_array(np.asarray(value))]
+
+    def _sizes(self, value: Sizes) -> Any:
+        """Return the description of sizes; quotients have their divisors at the end."""
+        pairs = [parts(size) for size in value.values.reshape(-1).tolist()]
+        over, under = (
+            [expression(n, self.tensors, self.reader.tensors) for n in side] for side in zip(*pairs, strict=True)
+        )
+        divisors = [under] if any(n != 1 for n in under) else []
+        return ["sizes", over, list(value.shape), value.dtype, *divisors]
 
     def _weight(self, weight: Initializer, trainable: bool) -> int:
         for number, (known, _) in enumerate(self.weights):

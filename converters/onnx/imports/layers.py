@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import onnx
 from google.protobuf.json_format import MessageToDict, ParseDict, ParseError  # type: ignore[import-untyped]
 
@@ -172,11 +173,15 @@ class OnnxNode(_FromFile):
         if training and trains_differently(self.node):
             given, _ = self.computation.values(tensors, self.initializers)
             made = self.computation.results(in_training(self, given))
-        elif is_random(self.node):
+        elif is_random(self.node) or (tensors and self._depends_on_known_values(tensors)):
             made = self.computation(*tensors, *self.initializers)
         else:
             made = onnx_node_p.bind(*tensors, *self.initializers, computation=self.computation)
         return list(made) if isinstance(made, tuple) else made
+
+    def _depends_on_known_values(self, tensors: Sequence[Any]) -> bool:
+        """Return whether values are known that a rule for shapes alone would not see: sizes, or what was computed from sizes."""
+        return any(isinstance(t, np.ndarray) for t in tensors) or self.computation.is_known(tensors)
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments as JSON data."""

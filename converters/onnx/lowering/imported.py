@@ -17,7 +17,7 @@ from ..element_types import element_type
 from ..imports.computation import NodeComputation, Source
 from ..imports.nodes import inner_nodes, subgraphs
 from ..operators.evaluate import standard_domain
-from ..operators.sizes import Sizes
+from ..operators.sizes import Sizes, parts
 from ..operators.table import MICROSOFT, OPERATORS, find
 from ..registry import OTHER_DOMAINS, lowering
 
@@ -107,6 +107,14 @@ def _schema(node: onnx.NodeProto, version: int) -> Any:
         return None
 
 
+def _is_optional_output(node: onnx.NodeProto, version: int, place: int) -> bool:
+    """Return whether a node may leave an output out: onnxruntime crashes on Loops without names for carried values."""
+    schema = _schema(node, version)
+    outputs = [] if schema is None else schema.outputs
+    option = outputs[min(place, len(outputs) - 1)].option if outputs else None
+    return bool(option == onnx.defs.OpSchema.FormalParameterOption.Optional)
+
+
 def _has_sequences(computation: NodeComputation) -> bool:
     node = computation.node
     if any(source is not None and source[0] == "list" for source in (*computation.sources, *computation.captured.values())):
@@ -138,7 +146,8 @@ def _onnx_node(b: GraphBuilder, *operands: Operand, computation: NodeComputation
     names: dict[int, str] = {}
     for place, name in enumerate(node.output):
         value = kept.get(place)
-        names[place] = node.output[place] = b.root.names.unique(name) if value is not None else ""
+        is_left_out = value is None and (not name or _is_optional_output(node, b.opset, place))
+        names[place] = node.output[place] = "" if is_left_out else b.root.names.unique(name)
         if value is not None:
             b.root.dtypes[names[place]] = value.spec.dtype
     while node.output and not node.output[-1]:
@@ -170,9 +179,13 @@ def _input(
         return b.constant(sizes)
     if node.op_type == "Reshape" and place == 1 and computation.sources[0][0] == "input":
         return _reshape_target(b, node, tensors[computation.sources[0][1]])
-    vector = b.shape(sizes.values.reshape(-1).tolist())
-    if sizes.dtype != "int64":
-        vector = b.cast(vector, sizes.dtype)
+    over, under = zip(*(parts(size) for size in sizes.values.reshape(-1).tolist()), strict=True)
+    vector, *divisor = (
+        shape if sizes.dtype == "int64" else b.cast(shape, sizes.dtype)
+        for shape in (b.shape(part) for part in ([over, under] if any(n != 1 for n in under) else [over]))
+    )
+    if divisor:
+        vector = b.op("Div", vector, *divisor)
     if len(sizes.shape) == 1:
         return vector
     made: str = b.squeeze(vector, 0) if not sizes.shape else b.op("Reshape", vector, b.ints(sizes.shape))

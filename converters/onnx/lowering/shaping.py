@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from graphkit.core.dims import Shape, Size
+from graphkit.ir.primitive import primitive
 
 from ..builder import GraphBuilder, Operand
 from ..dims import shape_vector, size_scalar, slice_bound
@@ -90,6 +91,21 @@ def _spread(b: GraphBuilder, name: str, shape: Shape, axis: int, step: int) -> t
     name = b.reshape(name, (*shape[: axis + 1], step, *shape[axis + 1 :]), full)
     kept = b.op("Slice", name, b.ints([0]), b.ints([1 - step]), b.ints([axis]))
     return kept, shape[axis] * step - (step - 1)
+
+
+def _parts(x: Any, axis: int, sizes: tuple[int, ...]) -> tuple[Any, ...]:
+    ends = np.cumsum(sizes).tolist()
+    before = (slice(None),) * axis
+    return tuple(x[(*before, slice(end - size, end))] for size, end in zip(sizes, ends, strict=True))
+
+
+# All parts of a tensor along an axis; `tidy` makes it of slices.
+split_parts_p = primitive("split_parts", decomposition=_parts)
+
+
+@lowering("split_parts")
+def _split_parts(b: GraphBuilder, x: Operand, *, axis: int, sizes: tuple[int, ...]) -> Any:
+    return b.op("Split", x, b.ints(sizes), axis=axis, outputs=len(sizes))
 
 
 _PAD_MODES = {"constant": "constant", "reflect": "reflect", "edge": "edge"}

@@ -38,7 +38,12 @@ def _encoded(b: GraphBuilder, x: Any, keys: tuple[Any, ...], values: tuple[Any, 
 
 @lowering("table_lookup")
 def _table_lookup(b: GraphBuilder, x: Operand, *, keys: tuple[Any, ...], values: tuple[Any, ...], default: Any) -> Any:
-    return _encoded(b, x, keys, values, -1 if default is None else default)
+    """Look up keys; without a default, one that is missing stops the run (a Gather out of bounds) rather than give a number."""
+    if default is not None:
+        return _encoded(b, x, keys, values, default)
+    places = _encoded(b, x, keys, tuple(range(len(keys))), len(keys))
+    numbers = b.constant(np.asarray(values, object if isinstance(values[0], str) else np.int64))
+    return b.op("Gather", numbers, places)
 
 
 @lowering("as_string")

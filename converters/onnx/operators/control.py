@@ -18,6 +18,7 @@ from graphkit.core.errors import GraphKitError, InvalidArgumentError, Unsupporte
 from graphkit.ir.tracing import Tracer, current_trace, measured_size
 
 from ..element_types import NAMES_OF_TYPES
+from .counting import counted_steps
 from .evaluate import Body
 from .known import shape_of
 from .sequences import Growing, Stacked
@@ -59,6 +60,13 @@ def loop(count: Any = None, condition: Any = None, *carried: Any, body: Body) ->
     if current_trace() is None:
         return _by_step(steps, start, carried, body)
     known = isinstance(steps, int) and not isinstance(start, Tracer)
+    counted = None if start is False else _counted(steps, carried, body)
+    carried = tuple(_values(carried))
+    # A start that depends on the data decides nothing while sizes are unknown: only shapes are inferred then.
+    if isinstance(counted, Dim) or (counted is not None and counted > _UNROLLED and not isinstance(start, Tracer)):
+        return _by_scan(counted, carried, body, counts=True)
+    if counted is not None and not isinstance(start, Tracer):
+        steps, known = counted, True
     try:
         if known and (steps <= _UNROLLED or start is False):
             return _by_step(steps, start, carried, body)
@@ -73,6 +81,16 @@ def loop(count: Any = None, condition: Any = None, *carried: Any, body: Body) ->
     if isinstance(steps, int) and steps <= _MAX_MASKED:
         return _by_masked_scan(steps, start, carried, body)
     return _by_while(steps, start, carried, body)
+
+
+def _counted(steps: Any, carried: Sequence[Any], body: Body) -> Any:
+    """Return the number of steps of a loop that runs, if its condition compares a counter with a limit, else None."""
+    counted = counted_steps(body.graph, carried, body.outer)
+    if isinstance(counted, int):
+        counted = max(counted, 1)
+    if counted is None or steps is None or counted == steps:
+        return counted
+    return min(counted, steps) if isinstance(counted, int) and isinstance(steps, int) else None
 
 
 def _steps(count: Any) -> Any:
@@ -118,8 +136,14 @@ def _stacked(rows: list[Any], declared: Any) -> Any:
     return ops.zeros((0, *sizes), dtype=NAMES_OF_TYPES.get(kind.elem_type, "float32"))
 
 
-def _by_scan(steps: Any, carried: Sequence[Any], body: Body) -> Any:
+def _by_scan(steps: Any, carried: Sequence[Any], body: Body, counts: bool = False) -> Any:
     """Run a known number of steps as a scan. Sequences that it carries must be empty at first, and get one tensor in each step.
+
+    Args:
+        steps: an int or a Dim.
+        carried: the first values of what the loop carries.
+        body: its graph.
+        counts: whether `steps` follows from the condition, which is then ignored.
 
     Raises:
         _DependsOnDataError: whether there is another step depends on the data.
@@ -130,9 +154,9 @@ def _by_scan(steps: Any, carried: Sequence[Any], body: Body) -> Any:
     def step(carry: Any, number: Any) -> Any:
         given = iter(carry)
         made = body(number, np.asarray(True), *(Growing() if isinstance(v, list) else next(given) for v in carried))
-        if isinstance(made[0], Tracer):
+        if not counts and isinstance(made[0], Tracer):
             raise _DependsOnDataError
-        if not _flag(made[0]):
+        if not counts and not _flag(made[0]):
             raise UnsupportedError("the body of a Loop always ends it after one step.")
         made = _values(made[1:])
         ends = list(zip(made, carried, strict=False))

@@ -90,7 +90,8 @@ def one_hot(indices: Any, depth: Any, values: Any, *, axis: int = -1) -> Any:
     spread = ops.expand_dims(indices, axis)
     total = len(shape_of(spread))
     places = ops.reshape(ops.arange(size, dtype="int64"), [-1 if i == axis % total else 1 for i in range(total)])
-    return ops.where(ops.equal(spread, places), values[1], values[0])
+    off, on = ops.split(values, 2, axis=0)  # not single elements: a float64 of NumPy is a number of Python
+    return ops.where(ops.equal(spread, places), ops.reshape(on, ()), ops.reshape(off, ()))
 
 
 def _random(name: str, dtype: str, shape: Any, seed: float | None, **settings: Any) -> Any:

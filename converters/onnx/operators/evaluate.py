@@ -46,18 +46,19 @@ class Body:
     Attributes:
         graph: the subgraph.
         inputs: the names of its inputs.
+        outer: the values of the graph around it, by name.
     """
 
     def __init__(self, evaluator: Evaluator, graph: onnx.GraphProto, values: Values, depth: int) -> None:
         self.graph = graph
         self.inputs = [i.name for i in graph.input]
         self._evaluator = evaluator
-        self._values = values
+        self.outer = values
         self._depth = depth
 
     def __call__(self, *inputs: Any) -> list[Any]:
         """Return the outputs for these inputs."""
-        values = self._values.new_child(dict(zip(self.inputs, inputs, strict=True)))
+        values = self.outer.new_child(dict(zip(self.inputs, inputs, strict=True)))
         return self._evaluator.run(self.graph, values, self._depth)
 
 
@@ -177,7 +178,7 @@ class Evaluator:
         function_of_node = version.function
         if version.takes_node:
             used = tuple(bool(name) for name in node.output)
-            function_of_node = partial(function_of_node, NodeCall(node.name, len(node.output), used, opset))
+            function_of_node = partial(function_of_node, NodeCall(node.name, len(node.output), used, opset, self))
         if domain == "" and any(isinstance(value, Sizes) for value in inputs):
             made = sizes.computed(node.op_type, function_of_node, inputs, arguments)
             if made is not None:
@@ -198,7 +199,9 @@ class Evaluator:
         if depth > _MAX_DEPTH:
             raise SerializationError(f"Function {function.name!r}: functions are nested more than {_MAX_DEPTH} deep.")
         if len(inputs) > len(function.input):
-            raise SerializationError(f"function {function.name!r} takes {len(function.input)} inputs, got {len(inputs)}.")
+            raise SerializationError(
+                f"function {function.name!r} takes {len(function.input)} inputs, got {len(inputs)}."
+            )
         padded = [*inputs, *[None] * (len(function.input) - len(inputs))]
         values: Values = ChainMap(dict(zip(function.input, padded, strict=True)))
         given = {a.name: attribute_value(a) for a in function.attribute_proto}

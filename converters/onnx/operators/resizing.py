@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from functools import partial
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -157,7 +158,12 @@ def resize(
             continue
         if isinstance(size, Dim) or isinstance(old[axis], Dim):
             made = _resized_unknown(
-                made, axis, (old[axis], size), factor, mode, coordinate_transformation_mode, nearest_mode
+                made,
+                axis,
+                (old[axis], size),
+                factor,
+                coordinate_transformation_mode,
+                _Interpolation(mode, nearest_mode, cubic_coeff_a, bool(exclude_outside)),
             )
             continue
         where = _COORDINATES[coordinate_transformation_mode](
@@ -236,6 +242,7 @@ _UNKNOWN_COORDINATES: dict[str, Callable[..., Any]] = {
         new > 1.0, (x + 0.5) / _quotient(factor, old, new) - 0.5, x * 0.0
     ),
     "align_corners": lambda x, factor, old, new: _between_corners(x, old, new if factor is None else old * factor),
+    "tf_half_pixel_for_nn": lambda x, factor, old, new: (x + 0.5) / _quotient(factor, old, new),
 }
 _UNKNOWN_NEAREST: dict[str, Callable[[Any], Any]] = {
     "round_prefer_floor": lambda x: ops.ceil(x - 0.5),
@@ -246,18 +253,41 @@ _UNKNOWN_NEAREST: dict[str, Callable[[Any], Any]] = {
 }
 
 
+class _Interpolation(NamedTuple):
+    """How Resize computes an element from its neighbors.
+
+    Attributes:
+        mode: "nearest", "linear" or "cubic".
+        nearest: the rounding of "nearest".
+        cubic: the coefficient of "cubic".
+        exclude: whether elements outside of the input have no weight; else they are those of the border.
+    """
+
+    mode: str
+    nearest: str
+    cubic: float
+    exclude: bool
+
+    @property
+    def taps(self) -> tuple[range, Callable[[Any], Any]]:
+        """The neighbors of a position, counted from its floor, and the function of their weights."""
+        if self.mode == "linear":
+            return range(2), _linear_weight
+        return range(-1, 3), partial(_cubic_weight, a=self.cubic)
+
+
 def _resized_unknown(
-    x: Any, axis: int, sizes: tuple[Any, Any], factor: float | None, mode: str, transformation: str, nearest: str
+    x: Any, axis: int, sizes: tuple[Any, Any], factor: float | None, transformation: str, how: _Interpolation
 ) -> Any:
     """Resize an axis whose old or new size is not known while the graph is traced.
 
     Raises:
-        UnknownSizeError: this mode needs the sizes.
+        UnknownSizeError: this transformation needs the sizes.
     """
-    if mode not in ("nearest", "linear") or transformation not in _UNKNOWN_COORDINATES:
+    if transformation not in _UNKNOWN_COORDINATES:
         raise UnknownSizeError(
-            f"Resize with mode={mode!r} and coordinate_transformation_mode={transformation!r} requires sizes that are known while the "
-            "graph is traced; give the input a fixed shape."
+            f"Resize with coordinate_transformation_mode={transformation!r} requires sizes that are known while the graph is traced; "
+            "give the input a fixed shape."
         )
     old, new = (ops.cast(ops.convert_to_tensor(size), "float32") for size in sizes)
     place = _UNKNOWN_COORDINATES[transformation](ops.cast(ops.arange(sizes[1]), "float32"), factor, old, new)
@@ -266,14 +296,24 @@ def _resized_unknown(
     def taken(index: Any) -> Any:
         return ops.take(x, ops.clip(ops.cast(index, "int32"), 0, last), axis=axis)
 
-    if mode == "nearest":
-        return taken(_UNKNOWN_NEAREST[nearest](place))
-    place = ops.clip(place, 0.0, old - 1.0)
+    if how.mode == "nearest":
+        return taken(_UNKNOWN_NEAREST[how.nearest](place))
+    if how.mode == "linear":
+        place = ops.clip(place, 0.0, old - 1.0)
     low = ops.floor(place)
-    weight = ops.reshape(place - low, [-1 if i == axis else 1 for i in range(len(shape_of(x)))])
-    weight = ops.cast(weight, dtype_name(x))
-    before, after = taken(low), taken(low + 1.0)
-    return before + (after - before) * weight
+    neighbors, weight = how.taps
+    weights = [weight(ops.abs(place - low - float(n))) for n in neighbors]
+    if how.exclude:
+        inside = [ops.logical_and(low + float(n) >= 0.0, low + float(n) < old) for n in neighbors]
+        weights = [ops.where(ok, w, 0.0 * w) for ok, w in zip(inside, weights, strict=True)]
+        total = sum(weights[1:], weights[0])
+        weights = [w / total for w in weights]
+    row = [-1 if i == axis else 1 for i in range(len(shape_of(x)))]
+    parts = [
+        taken(low + float(n)) * ops.cast(ops.reshape(w, row), dtype_name(x))
+        for n, w in zip(neighbors, weights, strict=True)
+    ]
+    return sum(parts[1:], parts[0])
 
 
 # ----- sampling -----

@@ -402,7 +402,7 @@ def _wrap(x: Any, each: Sequence[tuple[int, int]]) -> Any:
     for axis, (before, after) in enumerate(each):
         if before or after:
             size = shape_of(x)[axis]
-            x = ops.take(x, np.arange(-before, size + after) % size, axis=axis)
+            x = ops.take(x, ops.mod(ops.arange(-before, size + after), size), axis=axis)
     return x
 
 

@@ -9,6 +9,7 @@ a tensor.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -18,14 +19,51 @@ from graphkit.core.dims import Dim
 from graphkit.core.errors import UnknownSizeError
 
 _INTEGERS = {6: "int32", 7: "int64"}  # element types that sizes may be cast to
+_FLOATS = {1: "float32", 11: "float64"}
+_MAX_DENOMINATOR = 64  # of a float that counts as an exact fraction
+
+
+class Ratio:
+    """A quotient of sizes, as floats have it: scales, and sizes that are not rounded yet.
+
+    Attributes:
+        over: the dividend: an int or a `Dim`.
+        under: the divisor, which is positive.
+    """
+
+    __slots__ = ("over", "under")
+
+    def __init__(self, over: Any, under: Any) -> None:
+        self.over = over
+        self.under = under
+
+    def __repr__(self) -> str:
+        return f"({self.over})/({self.under})"
+
+
+def ratio(over: Any, under: Any) -> Any:
+    """Return a quotient of sizes: an int or a `Dim` if it is exact, a Fraction of known numbers, else a `Ratio`."""
+    if not isinstance(over, Dim) and not isinstance(under, Dim):
+        made = Fraction(over, under)
+        return int(made) if made.denominator == 1 else made
+    if isinstance(under, int):
+        is_exact = all(c % under == 0 for c, _ in over.terms())
+        return over // under if is_exact else Ratio(over, under)
+    terms = under.terms()
+    if len(terms) == 1 and isinstance(over, Dim):
+        count = terms[0][0]
+        exact = (over * count).divided_by(under)
+        if exact is not None:
+            return ratio(exact, count)
+    return Ratio(over, under)
 
 
 class Sizes:
     """An array of integers, some of which are unknown sizes.
 
     Attributes:
-        values: an object array of int and Dim, of any rank.
-        dtype: the dtype of the integers.
+        values: an object array of int and Dim, of any rank; those of floats may have Fraction and `Ratio` too.
+        dtype: the dtype of the numbers.
     """
 
     __slots__ = ("dtype", "values")
@@ -41,11 +79,17 @@ class Sizes:
 
     def as_tensor(self) -> Any:
         """Return the integers as a tensor of the program that is being traced."""
-        flat = [ops.cast(ops.convert_to_tensor(size), self.dtype) for size in self.values.reshape(-1).tolist()]
+        flat = [_tensor(size, self.dtype) for size in self.values.reshape(-1).tolist()]
         return ops.reshape(ops.stack(flat), self.shape)
 
     def __repr__(self) -> str:
         return f"Sizes({self.values.tolist()})"
+
+
+def _tensor(size: Any, dtype: str) -> Any:
+    if isinstance(size, Ratio):
+        return ops.true_divide(_tensor(size.over, dtype), _tensor(size.under, dtype))
+    return ops.cast(ops.convert_to_tensor(float(size) if isinstance(size, Fraction) else size), dtype)
 
 
 def sizes(values: Any, dtype: str = "int64") -> Any:
@@ -56,7 +100,7 @@ def sizes(values: Any, dtype: str = "int64") -> Any:
         dtype: the dtype of the integers.
     """
     array = values if isinstance(values, np.ndarray) else object_vector(values)
-    if any(isinstance(v, Dim) for v in array.reshape(-1).tolist()):
+    if any(isinstance(v, (Dim, Ratio)) for v in array.reshape(-1).tolist()):
         return Sizes(array, dtype)
     return array.astype(dtype)
 
@@ -84,7 +128,7 @@ _MOVES: dict[str, Sequence[int] | None] = {
 # The inputs that are shapes, sizes or positions, for which operators take unknown sizes as they are.
 _SHAPES: dict[str, Sequence[int]] = {
     "AffineGrid": (1,), "CenterCropPad": (1,), "ConstantOfShape": (0,), "Expand": (1,), "OneHot": (1,), "Pad": (1,), "Range": (0, 1, 2),
-    "Reshape": (1,), "Resize": (3,), "Slice": (1, 2), "Split": (1,), "Tile": (1,), "TopK": (1,), "Loop": (0,),
+    "Reshape": (1,), "Resize": (3,), "Slice": (1, 2), "Split": (1,), "Tile": (1,), "TopK": (1,), "Loop": range(1 << 16),
 }  # fmt: skip
 
 
@@ -143,6 +187,54 @@ _ELEMENTWISE: dict[str, Callable[..., Any]] = {
     "Max": _larger,
     "Min": _smaller,
 }
+
+
+def parts(value: Any) -> tuple[Any, Any]:
+    """Return a number as dividend and divisor: ints and `Dim`s."""
+    if isinstance(value, Ratio):
+        return value.over, value.under
+    if isinstance(value, Dim):
+        return value, 1
+    exact = Fraction(value).limit_denominator(_MAX_DENOMINATOR)
+    if exact != Fraction(value):
+        raise _UndecidedError
+    return exact.numerator, exact.denominator
+
+
+def _rounded(value: Any, up: bool = False) -> Any:
+    """Return a quotient rounded to an integer; sizes are not negative, so that down is towards zero."""
+    over, under = parts(value)
+    if not isinstance(under, int):
+        raise _UndecidedError
+    return -((-over) // under) if up else over // under
+
+
+def _sum(a: Any, b: Any, sign: int = 1) -> Any:
+    (over, under), (other, divisor) = parts(a), parts(b)
+    return ratio(over * divisor + other * under * sign, under * divisor)
+
+
+def _product(a: Any, b: Any) -> Any:
+    (over, under), (other, divisor) = parts(a), parts(b)
+    return ratio(over * other, under * divisor)
+
+
+def _fraction(a: Any, b: Any) -> Any:
+    (over, under), (other, divisor) = parts(a), parts(b)
+    if isinstance(other, int) and other <= 0:
+        raise _UndecidedError
+    return ratio(over * divisor, under * other)
+
+
+# The same for floats, which are computed as exact fractions.
+_ELEMENTWISE_FLOATS: dict[str, Callable[..., Any]] = {
+    "Add": _sum,
+    "Sub": lambda a, b: _sum(a, b, -1),
+    "Mul": _product,
+    "Div": _fraction,
+    "Floor": _rounded,
+    "Ceil": lambda a: _rounded(a, up=True),
+}
 _COMPARISONS: dict[str, Callable[..., Any]] = {
     "Equal": _is_equal,
     "Less": _is_less,
@@ -168,12 +260,13 @@ def computed(name: str, function: Callable[..., Any], inputs: Sequence[Any], att
     dtype = given[0].dtype
     try:
         if name == "Cast":
-            target = _INTEGERS.get(attributes.get("to", 0))
-            return Sizes(given[0].values, target) if target else None
+            return _cast(given[0], attributes.get("to", 0))
         if name in ("Shape", "Size"):
             return function(np.zeros(given[0].shape), **attributes)
         if name in _MOVES:
             return _moved(_MOVES[name], function, inputs, attributes, dtype)
+        if dtype in _FLOATS.values():
+            return sizes(_mapped(_ELEMENTWISE_FLOATS[name], inputs), dtype) if name in _ELEMENTWISE_FLOATS else None
         if name in _ELEMENTWISE:
             return sizes(_mapped(_ELEMENTWISE[name], inputs), dtype)
         if name in _COMPARISONS:
@@ -183,6 +276,14 @@ def computed(name: str, function: Callable[..., Any], inputs: Sequence[Any], att
     except (_UndecidedError, UnknownSizeError, TypeError):  # TypeError: Dim divided by Dim
         return None
     return None
+
+
+def _cast(value: Sizes, to: int) -> Any:
+    if to in _FLOATS:
+        return Sizes(value.values, _FLOATS[to])
+    if to not in _INTEGERS:
+        return None
+    return sizes(_object(np.frompyfunc(_rounded, 1, 1)(value.values)), _INTEGERS[to])
 
 
 def _values(value: Any) -> Any:

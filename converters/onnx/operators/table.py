@@ -45,12 +45,14 @@ class NodeCall(NamedTuple):
         outputs: the number of outputs up to the last one that is used.
         used: whether each of them is used.
         opset: the version of the node's domain.
+        evaluator: what evaluates the node, for the operator that needs the graph around it.
     """
 
     name: str
     outputs: int
     used: tuple[bool, ...]
     opset: int
+    evaluator: Any = None
 
 
 OPERATORS: dict[tuple[str, str], list[Version]] = {}
@@ -99,9 +101,8 @@ def checked(function: Callable[..., Any], takes_node: bool) -> Callable[..., Any
     @wraps(function)
     def call(*inputs: Any, **attributes: Any) -> Any:
         if not least <= len(inputs) <= most:
-            raise SerializationError(
-                f"expects {least - takes_node} to {most - takes_node} inputs, got {len(inputs) - takes_node}."
-            )
+            counts = sorted({least - takes_node, most - takes_node})
+            raise SerializationError(f"expects {' to '.join(map(str, counts))} inputs, got {len(inputs) - takes_node}.")
         if not takes_any and not names.issuperset(attributes):
             unknown = sorted(attributes.keys() - names)
             raise UnsupportedError(f"the attribute {unknown[0]!r} is unknown.{did_you_mean(unknown[0], names)}")

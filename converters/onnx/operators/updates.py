@@ -1,16 +1,24 @@
-"""Steps of optimizers, of ai.onnx.preview.training. Source: onnx.ai/onnx/operators (ai.onnx.preview.training)."""
+"""Gradients, and steps of optimizers, of ai.onnx.preview.training. Source: onnx.ai/onnx/operators (ai.onnx.preview.training)."""
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Callable
 from inspect import Parameter, Signature, signature
 from typing import Any
 
+import onnx
+from onnx import numpy_helper
+
 from graphkit import ops
 from graphkit.core.errors import InvalidArgumentError, UnsupportedError
+from graphkit.ir.gradient import grad
+from graphkit.ir.spec import TensorSpec
+from graphkit.ir.tracing import replay, trace
+from graphkit.ops._convert import tensor
 
 from .elementwise import scalar
-from .table import TRAINING, operator
+from .table import TRAINING, NodeCall, operator
 
 Rule = Callable[..., tuple[Any, ...]]
 
@@ -94,3 +102,48 @@ def momentum(
     velocity = ops.add(ops.multiply(velocity, scalar(alpha, x)), ops.multiply(gradient, share))
     direction = ops.add(gradient, ops.multiply(velocity, scalar(alpha, x))) if mode == "nesterov" else velocity
     return ops.subtract(x, ops.multiply(rate, direction)), velocity
+
+
+# ----- Gradient -----
+
+
+@operator("Gradient", domain=TRAINING, takes_node=True)
+def gradient(node: NodeCall, *inputs: Any, xs: Any, y: str, zs: Any = None) -> Any:
+    """Return the gradients of the tensor `y` by the tensors `xs`, at the inputs for `xs` and `zs`.
+
+    The nodes between them are evaluated again, as a program, whose gradient is another one.
+    """
+    names = [*xs, *(zs or ())]
+    if len(names) != len(inputs):
+        raise InvalidArgumentError(f"Gradient names {len(names)} tensors in xs and zs, and has {len(inputs)} inputs.")
+    evaluator = node.evaluator
+    nodes = _between(evaluator.model.graph, y, set(names))
+    weights = {t.name: numpy_helper.to_array(t) for t in evaluator.model.graph.initializer}
+
+    def total(*values: Any) -> Any:
+        known: ChainMap[str, Any] = ChainMap({**weights, **dict(zip(names, values, strict=True))})
+        for one in nodes:
+            given = [known[name] if name else None for name in one.input]
+            known.update(zip(one.output, evaluator.call(one, given, known), strict=False))
+        return ops.sum(known[y])
+
+    program = trace(total, *(TensorSpec.of(tensor(value)) for value in inputs))
+    return tuple(replay(grad(program, range(len(xs))), [tensor(value) for value in inputs])[1:])
+
+
+def _between(graph: onnx.GraphProto, y: str, known: set[str]) -> list[onnx.NodeProto]:
+    """Return the nodes, in order, that compute a tensor from known ones.
+
+    Raises:
+        InvalidArgumentError: it depends on an input of the graph that is not among them.
+    """
+    wanted, nodes = {y}, []
+    given = known | {t.name for t in graph.initializer} | {""}
+    for one in reversed(graph.node):
+        if (wanted - known).intersection(one.output):
+            nodes.append(one)
+            wanted |= set(one.input)
+    missing = wanted - given - {name for one in nodes for name in one.output}
+    if missing:
+        raise InvalidArgumentError(f"{y!r} depends on {sorted(missing)[0]!r}, which is neither in xs nor in zs.")
+    return nodes[::-1]

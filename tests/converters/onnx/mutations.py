@@ -216,7 +216,7 @@ def use(path: Path) -> str:
         warnings.simplefilter("ignore")
         np.seterr(all="ignore")
         outcome = "refused"
-        for words in ({},):
+        for words in ({"lift": False}, {}):
             try:
                 model = graphkit.load(path, **words)
                 outcome = "loaded"

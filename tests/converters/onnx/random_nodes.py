@@ -1031,6 +1031,101 @@ def non_max_suppression(d: Draw, version: int) -> Node:
     )
 
 
+@recipe("Attention")
+def attention(d: Draw, version: int) -> Node:
+    batch, heads, each = d.int(1, 2), d.one(1, 2), d.int(1, 2)
+    queries, keys, size, width = d.int(1, 4), d.int(1, 5), d.int(2, 4), d.int(2, 4)
+    query = (batch, heads * each, queries, size)
+    key, value = (batch, heads, keys, size), (batch, heads, keys, width)
+    settings: dict[str, Any] = {}
+    if d.maybe(0.3):
+        query, key, value = ((b, t, h * w) for b, h, t, w in (query, key, value))
+        settings = {"q_num_heads": heads * each, "kv_num_heads": heads}
+    if d.maybe(0.3):
+        settings["scale"] = 0.4
+    if d.maybe(0.2):
+        settings["softcap"] = 1.5
+    past = d.int(1, 3) if d.maybe(0.3) else 0
+    if d.maybe(0.3):
+        settings["is_causal"] = 1
+    mask = None
+    if d.maybe(0.4):
+        shape = d.one((queries, keys + past), (batch, 1, queries, keys + past), (1, heads * each, queries, keys + past))
+        mask = d.floats(shape)
+        if d.maybe():
+            mask = d.bools(shape)
+            mask[..., 0] = True  # at least one key counts
+    cache = [d.floats((batch, heads, past, n)) if past else None for n in (size, width)]
+    return Node(
+        "Attention", [d.floats(query), d.floats(key), d.floats(value), mask, *cache], settings, 3 if past else 1
+    )
+
+
+@recipe("RotaryEmbedding")
+def rotary_embedding(d: Draw, version: int) -> Node:
+    batch, heads, steps, size = d.int(1, 2), d.int(1, 3), d.int(1, 4), d.one(2, 4, 8)
+    turning = d.one(*[n for n in (2, 4, 8) if n <= size])
+    settings: dict[str, Any] = {"interleaved": d.one(0, 1)} | (
+        {"rotary_embedding_dim": turning} if turning != size else {}
+    )
+    x = d.floats((batch, heads, steps, size))
+    if d.maybe(0.4):
+        x, settings["num_heads"] = d.floats((batch, steps, heads * size)), heads
+    if d.maybe():
+        tables = [d.floats((9, turning // 2)) for _ in range(2)]
+        return Node("RotaryEmbedding", [x, *tables, d.integers((batch, steps), 0, 8)], settings)
+    return Node("RotaryEmbedding", [x, *(d.floats((batch, steps, turning // 2)) for _ in range(2))], settings)
+
+
+@recipe("CenterCropPad")
+def center_crop_pad(d: Draw, version: int) -> Node:
+    shape = d.shape()
+    axes = d.axes(len(shape)) if d.maybe() else list(range(len(shape)))
+    settings = {"axes": axes} if axes != list(range(len(shape))) else {}
+    return Node("CenterCropPad", [d.floats(shape), array(d.ints(1, 7, len(axes)))], settings, constants=(1,))
+
+
+@recipe("CastLike")
+def cast_like(d: Draw, version: int) -> Node:
+    like = d.one(d.floats, d.integers)((2,))
+    return Node("CastLike", [d.floats(d.shape()), like])
+
+
+@recipe("MaxUnpool")
+def max_unpool(d: Draw, version: int) -> Node:
+    h, w = d.int(1, 3), d.int(1, 3)
+    taken = np.stack([d.rng.permutation(4 * h * w)[: h * w] for _ in range(2)]).reshape(1, 2, h, w)
+    places = taken + np.arange(2).reshape(1, 2, 1, 1) * 4 * h * w
+    return Node(
+        "MaxUnpool", [d.floats((1, 2, h, w)), places.astype(np.int64)], {"kernel_shape": [2, 2], "strides": [2, 2]}
+    )
+
+
+@recipe("TensorScatter")
+def tensor_scatter(d: Draw, version: int) -> Node:
+    batch, size, steps = d.int(1, 2), d.int(3, 5), d.int(1, 3)
+    places = d.integers((batch,), 0, size - steps) if d.maybe() else None
+    settings = {"mode": d.one("linear", "circular")}
+    return Node(
+        "TensorScatter",
+        [d.floats((batch, 2, size, 3)), d.floats((batch, 2, steps, 3)), places],
+        settings,
+        constants=(2,),
+    )
+
+
+@recipe("MelWeightMatrix")
+def mel_weight_matrix(d: Draw, version: int) -> Node:
+    values = [
+        array(d.int(2, 6)),
+        array(d.one(16, 32)),
+        array(8000),
+        array(d.one(0.0, 100.0), np.float32),
+        array(3500.0, np.float32),
+    ]
+    return Node("MelWeightMatrix", values, constants=(0, 1, 2, 3, 4))
+
+
 @recipe("Bernoulli", "RandomNormalLike", "RandomUniformLike")
 def random(name: str, d: Draw, version: int) -> Node:
     return Node(name, [d.floats(d.shape(), 0, 1)], {"dtype": d.one(1, 11)} if d.maybe() else {})

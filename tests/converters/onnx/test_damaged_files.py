@@ -125,7 +125,7 @@ def test_a_malformed_graph_is_refused_with_what_is_wrong(what: str, tmp_path: Pa
 
 
 def test_a_text_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
-    data = model([ADD], [B]).SerializeToString().replace(b"Add_of_y", b"Add\xff\xfe_y")
+    data = model([ADD], [B]).SerializeToString().replace(b"Add_of_y", b"Add_\xff\xfe_y")
     (tmp_path / "m.onnx").write_bytes(data)
 
     with pytest.raises(SerializationError, match="not UTF-8"):
@@ -143,7 +143,10 @@ BODY = helper.make_graph(
         helper.make_tensor_value_info("going", TensorProto.BOOL, []),
         helper.make_tensor_value_info("state", TensorProto.FLOAT, [1]),
     ],
-    [helper.make_tensor_value_info("on", TensorProto.BOOL, []), helper.make_tensor_value_info("next", TensorProto.FLOAT, [1])],
+    [
+        helper.make_tensor_value_info("on", TensorProto.BOOL, []),
+        helper.make_tensor_value_info("next", TensorProto.FLOAT, [1]),
+    ],
 )
 HUGE: dict[str, onnx.ModelProto] = {
     "ConstantOfShape": model(
@@ -178,7 +181,7 @@ HUGE: dict[str, onnx.ModelProto] = {
         [tensor("n", np.int64(2**62)), tensor("t", np.array(True)), tensor("b1", np.ones(1, "float32"))],
     ),
     "outer product": model(
-        [node("Einsum", "b b", "c0", equation="i,j->ij"), *[node("Einsum", f"c{k} c{k}", f"c{k + 1}", equation="ij,kl->ijkl") if k == 0 else node("Flatten", f"c{k}", f"c{k + 1}") for k in range(2)], node("ReduceSum", "c2", "d"), node("Add", "x d")],
+        [node("Einsum", "b b b b", "c", equation="i,j,k,l->ijkl"), node("ReduceSum", "c", "d"), node("Add", "x d")],
         [tensor("b", np.ones(4000, "float32"))],
     ),
 }  # fmt: skip
@@ -193,19 +196,9 @@ for message in HUGE.values():
 
 @pytest.mark.parametrize("what", HUGE)
 def test_a_size_in_the_file_allocates_nothing(what: str, tmp_path: Path) -> None:
-    """A few bytes that ask for terabytes, or for days, are refused, at the latest when the model is called."""
-
-    def use() -> None:
-        load(HUGE[what], tmp_path)(np.ones((2, 3), "float32"))
-
-    with pytest.raises(GraphKitError):
-        within(10, use)
-
-
-def within(seconds: int, use: Callable[[], Any]) -> None:
-    """Call a function; fail if it takes longer."""
-    with mutations.alarm(seconds):
-        use()
+    """A few bytes that ask for terabytes, or for days, are refused when the file is read."""
+    with mutations.alarm(20), pytest.raises(GraphKitError):
+        load(HUGE[what], tmp_path, lift=False)
 
 
 # ----- external data -----
@@ -232,7 +225,9 @@ def test_external_data_beside_the_file_are_read(tmp_path: Path) -> None:
     assert np.asarray(made(np.ones((2, 3), "float32"))).tolist() == [[2.0] * 3] * 2
 
 
-@pytest.mark.parametrize("location", ["../outside.bin", "/etc/hostname", "a/../../outside.bin", "..\\outside.bin", "C:\\w.bin", "", "."])
+@pytest.mark.parametrize(
+    "location", ["../outside.bin", "/etc/hostname", "a/../../outside.bin", "..\\outside.bin", "C:\\w.bin", "", "."]
+)
 def test_external_data_elsewhere_are_not_read(location: str, tmp_path: Path) -> None:
     with pytest.raises(UnsafePathError):
         graphkit.load(external(tmp_path, location=location))
@@ -279,7 +274,17 @@ def test_damaged_files_give_a_model_or_an_error_of_ours(tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", range(1, 5))
 def test_many_damaged_files(seed: int, tmp_path: Path) -> None:
     """In a process of its own: 2,500 files with a limit on time and memory, so that a crash is seen too."""
-    command = [sys.executable, "-m", mutations.__name__, "--count", "2500", "--seed", str(seed), "--folder", str(tmp_path)]
+    command = [
+        sys.executable,
+        "-m",
+        mutations.__name__,
+        "--count",
+        "2500",
+        "--seed",
+        str(seed),
+        "--folder",
+        str(tmp_path),
+    ]
     done = subprocess.run(command, cwd=mutations.ROOT, capture_output=True, text=True)
 
     last = (tmp_path / "current").read_text() if (tmp_path / "current").exists() else ""

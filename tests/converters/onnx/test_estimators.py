@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
+from onnx import helper
 
-from tests.converters.onnx.one_node import parts
+from graphkit.converters.onnx.operators import Evaluator
+from graphkit.errors import UnsupportedError
+from tests.converters.onnx.one_node import by_onnxruntime, by_trace, differs, model_of, parts
 
 ML = "ai.onnx.ml"
 TRANSFORMS = ["NONE", "SOFTMAX", "LOGISTIC", "SOFTMAX_ZERO"]
@@ -175,7 +179,7 @@ for _name in TRANSFORMS:
                 {**trees(3, 2, ["BRANCH_LEQ"]), **leaves("class", 3, 2, -1 - _class, _positive), "classlabels_strings": ["n", "y"],
                  "post_transform": _name, "base_values": [0.3]}, 2,
             )  # fmt: skip
-ON_ARRAYS = ("string", "map", "categories", "labels of integers")  # not numeric: not traced
+ON_ARRAYS = ("map",)  # not traced
 
 
 def check(name: str) -> list[str]:
@@ -189,3 +193,41 @@ def check(name: str) -> list[str]:
 @pytest.mark.parametrize("name", CASES)
 def test_an_operator_of_ai_onnx_ml_agrees_with_onnxruntime(name: str) -> None:
     assert check(name) == []
+
+
+MAPS: dict[
+    str, tuple[str, dict[Any, Any], dict[str, Any], int, int]
+] = {  # operator, map, attributes, types of keys and values
+    "vector of a map": ("DictVectorizer", {"a": 1.5, "c": 2.5}, {"string_vocabulary": ["c", "b", "a"]}, 8, 1),
+    "vector of a map from integers": ("DictVectorizer", {4: 2.5, 9: 3.5}, {"int64_vocabulary": [9, 4, 5]}, 7, 1),
+    "row of a map": ("CastMap", {3: 1.5, 1: 2.5}, {"cast_to": "TO_FLOAT", "map_form": "DENSE"}, 7, 1),
+    "row of a sparse map": (
+        "CastMap",
+        {3: 1.5, 1: 2.5},
+        {"cast_to": "TO_INT64", "map_form": "SPARSE", "max_map": 5},
+        7,
+        1,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_an_operator_on_maps_agrees_with_onnxruntime(name: str) -> None:
+    operator, table, attributes, key, value = MAPS[name]
+    kind = helper.make_map_type_proto(key, helper.make_tensor_type_proto(value, []))
+    node = helper.make_node(operator, ["x"], ["y"], "node", domain=ML, **attributes)
+    graph = helper.make_graph([node], "graph", [helper.make_value_info("x", kind)], [onnx.ValueInfoProto(name="y")])
+    opsets = [helper.make_opsetid("", 21), helper.make_opsetid(ML, 3)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=10)
+
+    (want,) = by_onnxruntime(model, {"x": table})
+    (got,) = Evaluator(model)({"x": table})
+
+    assert differs(got, want, 1e-6, 1e-6) is None
+
+
+def test_an_operator_that_changes_strings_is_refused_in_a_trace() -> None:
+    model = model_of("StringConcat", [TEXT, TEXT])
+
+    with pytest.raises(UnsupportedError, match="strings are computed on arrays only"):
+        by_trace(Evaluator(model), {"x0": TEXT, "x1": TEXT})

@@ -9,8 +9,8 @@ import numpy as np
 import onnx
 import pytest
 
-from graphkit import ops
-from graphkit.converters.onnx import program_to_onnx
+from graphkit import Input, Model, layers, ops
+from graphkit.converters.onnx import model_to_onnx, program_to_onnx
 from graphkit.converters.onnx.export import STATE_KEY, WEIGHTS_KEY
 from graphkit.converters.onnx.files import check_model
 from graphkit.core.errors import ExportError, InvalidArgumentError
@@ -169,3 +169,15 @@ def test_unknown_axes_that_stay_need_no_shape_nodes() -> None:
 
     nodes = [n.op_type for n in program_to_onnx(trace(function, spec("b", "t", 8))).graph.node]
     assert nodes == ["Reshape", "Transpose", "Slice", "Reshape"]
+
+
+@pytest.mark.parametrize("words", [True, False])
+def test_a_token_without_an_index_stops_the_run(words: bool) -> None:
+    known, unknown = (["a", "b"], "c") if words else ([5, 7], 6)
+    lookup = (layers.StringLookup if words else layers.IntegerLookup)(vocabulary=known, num_oov_indices=0)
+    x = Input((1,), dtype="string" if words else "int64")
+    message = model_to_onnx(Model(x, lookup(x)))
+    kind = object if words else np.int64
+    assert next(iter(run_onnx(message, [np.array([known]).T.astype(kind)]).values())).tolist() == [[0], [1]]
+    with pytest.raises(Exception, match="out of data bounds"):
+        run_onnx(message, [np.array([[unknown]], kind)])

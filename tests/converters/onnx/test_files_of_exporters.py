@@ -14,9 +14,20 @@ import pytest
 
 import graphkit
 from graphkit import ops
+from graphkit.errors import GraphKitError
 
 FOLDER = Path(__file__).parents[3] / "fixtures" / "onnx"
+pytestmark = pytest.mark.filterwarnings("ignore::graphkit.saving.formats.ConverterWarning")  # of the sequence of maps
 ROWS: Mapping[str, Any] = json.loads((FOLDER / "index.json").read_text())
+REFUSED = {  # what a functional model cannot hold, and the words that say so
+    "skl2onnx/one_hot_encoder": "strings are computed on arrays only",
+    "skl2onnx/ordinal_encoder": "strings are computed on arrays only",
+    "skl2onnx/tfidf": "Tokenizer",
+    "tf2onnx/multi_head_attention_cross": "shape is computed from the values of a tensor",
+}
+NOT_DIFFERENTIABLE = ("torch_legacy/script_loop_condition",)
+NOT_IN_NEW_OPSETS = ("torch_legacy/opset9_pad_upsample",)  # it has an operator that opset 10 withdrew
+READ = [key for key in ROWS if key not in REFUSED]
 TOLERANCE = 1e-4
 """Of the largest value; for gradients ten times that."""
 
@@ -39,12 +50,12 @@ def called(model: Any, feeds: Mapping[str, Any], inputs: list[str]) -> list[Any]
 
 
 def check(got: Any, want: Any, tolerance: float, what: str) -> None:
-    """Fail unless the arrays agree."""
+    """Fail unless the arrays agree, relative to the largest value."""
     got, want = np.asarray(got), np.asarray(want)
     assert got.shape == want.shape, what
     if want.dtype.kind in "fc":
         largest = float(np.max(np.abs(want), initial=0.0))
-        np.testing.assert_allclose(got, want, rtol=0, atol=tolerance * largest + 1e-6, err_msg=what)
+        np.testing.assert_allclose(got, want, rtol=0, atol=tolerance * largest + 5e-6, err_msg=what)
     else:
         assert got.tolist() == want.tolist(), what
 
@@ -59,7 +70,9 @@ def loss(outputs: list[Any]) -> Any:
     return total
 
 
-@pytest.mark.parametrize("key", ROWS)
+@pytest.mark.parametrize(
+    "key", [pytest.param(key, marks=[pytest.mark.slow] if k % 3 else []) for k, key in enumerate(READ)]
+)
 def test_outputs_and_gradients(key: str) -> None:
     model, inputs = graphkit.models.load_model(FOLDER / f"{key}.onnx"), ROWS[key]["inputs"]
 
@@ -68,6 +81,8 @@ def test_outputs_and_gradients(key: str) -> None:
         for got, (name, want) in zip(called(model, feeds, inputs) if feeds else [], wanted.items(), strict=True):
             check(got, want, TOLERANCE, f"output {name} {suffix}")
 
+    if key in NOT_DIFFERENTIABLE:
+        return
     of_weights, of_inputs = arrays(key, "g"), arrays(key, "gi")
     feeds = {k: graphkit.Variable(v) if k in of_inputs else v for k, v in arrays(key, "in").items()}
     named = {v.name: v for v in model.trainable_variables}
@@ -78,23 +93,32 @@ def test_outputs_and_gradients(key: str) -> None:
             check(np.zeros(want.shape) if got is None else got, want, 10 * TOLERANCE, f"gradient of {name}")
 
 
+@pytest.mark.parametrize("key", REFUSED)
+def test_what_cannot_be_a_model_is_refused_with_the_reason(key: str) -> None:
+    with pytest.raises(GraphKitError, match=REFUSED[key]):
+        graphkit.models.load_model(FOLDER / f"{key}.onnx")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("key", ROWS)
-def test_round_trips(key: str, tmp_path: Path) -> None:
-    """Exported again, the model gives the same in onnxruntime with at most as many nodes; so does its JSON."""
-    model, inputs = graphkit.models.load_model(FOLDER / f"{key}.onnx"), ROWS[key]["inputs"]
+@pytest.mark.parametrize("key", READ)
+@pytest.mark.parametrize("lift", [False, True], ids=["nodes", "layers"])
+def test_round_trips(key: str, lift: bool, tmp_path: Path) -> None:
+    """With lifting and without, the model, its JSON and its export in onnxruntime give the outputs of the file."""
+    model, inputs = graphkit.load(FOLDER / f"{key}.onnx", lift=lift), ROWS[key]["inputs"]
     feeds, wanted = arrays(key, "in"), arrays(key, "out")
 
     again = graphkit.models.model_from_json(model.to_json())
     again.set_weights(model.get_weights())
-    for got, (name, want) in zip(called(again, feeds, inputs), wanted.items(), strict=True):
-        check(got, want, TOLERANCE, f"output {name} (JSON)")
+    for got in (called(model, feeds, inputs), called(again, feeds, inputs)):
+        for y, (name, want) in zip(got, wanted.items(), strict=True):
+            check(y, want, TOLERANCE, f"output {name}")
 
-    model.export(tmp_path / "again.onnx")
-    session = onnxruntime.InferenceSession(tmp_path / "again.onnx", providers=["CPUExecutionProvider"])
-    by_place = dict(zip([i.name for i in session.get_inputs()], feeds.values(), strict=True))
-    for got, (name, want) in zip(session.run(None, by_place), wanted.items(), strict=True):
-        check(got, want, TOLERANCE, f"output {name} (ONNX)")
+    if lift or key not in NOT_IN_NEW_OPSETS:
+        model.export(tmp_path / "again.onnx")
+        session = onnxruntime.InferenceSession(tmp_path / "again.onnx", providers=["CPUExecutionProvider"])
+        by_place = dict(zip([i.name for i in session.get_inputs()], feeds.values(), strict=True))
+        for y, (name, want) in zip(session.run(None, by_place), wanted.items(), strict=True):
+            check(y, want, TOLERANCE, f"output {name} (ONNX)")
 
 
 def test_the_files_cover_the_exporters() -> None:

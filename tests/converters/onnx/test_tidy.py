@@ -150,3 +150,44 @@ def test_a_reduction_over_an_image_is_a_global_pooling(op: Any, operator: str, k
     nodes = [n.op_type for n in program_to_onnx(program).graph.node]
     assert nodes == ([operator] if keepdims else [operator, "Squeeze"])
     assert parity(program, [np.random.default_rng(0).standard_normal((2, 3, 4, 5)).astype("float32")]) == []
+
+
+def test_nested_concatenations_are_one() -> None:
+    program = trace(lambda x: ops.concatenate([x, ops.concatenate([x + 1.0, x * 2.0], 1)], 1), spec("b", 3))
+    nodes = [n.op_type for n in program_to_onnx(program).graph.node]
+    assert nodes.count("Concat") == 1
+    assert parity(program, [np.ones((2, 3), np.float32)]) == []
+
+
+def test_slices_that_are_all_parts_are_one_split() -> None:
+    program = trace(lambda x: (x[..., 4:] * 2.0, x[..., :1], x[..., 1:4]), spec("b", 3, 6))
+    nodes = [n.op_type for n in program_to_onnx(program).graph.node]
+    assert nodes == ["Split", "Mul"]
+    assert parity(program, [np.random.default_rng(0).standard_normal((2, 3, 6)).astype("float32")]) == []
+    others = trace(lambda x: (x[:, 1:3], x[:, 3:]), spec("b", 6))
+    assert [n.op_type for n in program_to_onnx(others).graph.node] == ["Slice", "Slice"]
+
+
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_parts_of_channels_need_no_transposes(data_format: str) -> None:
+    axis = 3 if data_format == "channels_last" else 1
+
+    def function(x: Any) -> Any:
+        y = layers.Conv2D(6, 1, data_format=data_format)(x)
+        a, b = ops.split(y, 2, axis=axis)
+        return layers.Conv2D(2, 1, data_format=data_format)(a * b)
+
+    x = Input((8, 8, 3) if axis == 3 else (3, 8, 8))
+    nodes = [n.op_type for n in model_to_onnx(Model(x, function(x))).graph.node]
+    assert "Split" in nodes
+    assert nodes.count("Transpose") == (2 if axis == 3 else 0)
+
+
+def test_a_pad_with_minus_infinity_is_part_of_the_max_pooling() -> None:
+    def function(x: Any) -> Any:
+        padded = ops.pad(x, [[0, 0], [0, 0], [1, 1], [1, 1]], constant_values=-np.inf)
+        return ops.max_pool(padded, 3, 2, "valid", "channels_first")
+
+    program = trace(function, spec("b", 2, 8, 8))
+    assert [n.op_type for n in program_to_onnx(program).graph.node] == ["MaxPool"]
+    assert parity(program, [np.random.default_rng(0).standard_normal((2, 2, 8, 8)).astype("float32")]) == []

@@ -283,7 +283,11 @@ def test_a_loop_that_builds_a_sequence(tmp_path: Path) -> None:
             node("SequenceInsert", ["seq", "now"], ["longer"]),
         ],
         "body",
-        [info("i", dtype="int64", is_scalar=True), info("go", dtype="bool", is_scalar=True), helper.make_value_info("seq", kind)],
+        [
+            info("i", dtype="int64", is_scalar=True),
+            info("go", dtype="bool", is_scalar=True),
+            helper.make_value_info("seq", kind),
+        ],
         [info("go_on", dtype="bool", is_scalar=True), helper.make_value_info("longer", kind)],
     )
     nodes = [
@@ -295,9 +299,7 @@ def test_a_loop_that_builds_a_sequence(tmp_path: Path) -> None:
         node("ConcatFromSequence", ["all"], ["joined"], axis=1),
         node("SequenceAt", ["all", "second"], ["one"]),
     ]
-    model = graph_model(
-        nodes, [info("x", "n", "time", 4)], ["stacked", "joined", "one"], weights(second=np.array(1))
-    )
+    model = graph_model(nodes, [info("x", "n", "time", 4)], ["stacked", "joined", "one"], weights(second=np.array(1)))
     check(model, tmp_path, real(2, 5, 4))
 
 
@@ -318,7 +320,9 @@ def test_batch_normalization_trains_with_the_statistics_of_the_batch(tmp_path: P
     values = {v.name: v.numpy().copy() for v in imported.variables}
     made = imported(x, training=True)
     mean, var = x.mean(0), x.var(0)
-    np.testing.assert_allclose(made, (x - mean) / np.sqrt(var + 1e-3) * values["scale"] + values["bias"], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        made, (x - mean) / np.sqrt(var + 1e-3) * values["scale"] + values["bias"], rtol=1e-4, atol=1e-5
+    )
     moved = {v.name: v.numpy() for v in imported.non_trainable_variables}
     np.testing.assert_allclose(moved["mean"], 0.8 * values["mean"] + 0.2 * mean, rtol=1e-5)
     np.testing.assert_allclose(moved["var"], 0.8 * values["var"] + 0.2 * var, rtol=1e-5)
@@ -339,7 +343,9 @@ def test_fit_trains_the_initializers(tmp_path: Path) -> None:
     losses = model.fit(x, target, epochs=30, batch_size=16, verbose=0).history["loss"]
     assert losses[-1] < 0.8 * losses[0]
     model.export(tmp_path / "tuned.onnx")
-    np.testing.assert_allclose(reference(str(tmp_path / "tuned.onnx"), x)[0], model.predict(x, verbose=0), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        reference(str(tmp_path / "tuned.onnx"), x)[0], model.predict(x, verbose=0), rtol=1e-4, atol=1e-5
+    )
 
 
 def test_models_are_cut_and_extended_with_layers(tmp_path: Path) -> None:
@@ -443,3 +449,70 @@ def test_a_map_of_classes_is_a_tensor_with_a_column_for_each(tmp_path: Path) -> 
     np.testing.assert_allclose(imported(real(2, 3)), [list(row.values()) for row in maps], rtol=1e-5)
     imported.export(tmp_path / "again.onnx")
     assert [o.name for o in onnx.load(tmp_path / "again.onnx").graph.output] == ["probabilities"]
+
+
+@pytest.mark.parametrize(
+    ("comparison", "counter", "extra"),
+    [
+        ("Less", "next", 0), ("Less", "count", 0), ("LessOrEqual", "next", 0), ("Greater", "next", 0), ("GreaterOrEqual", "count", 0),
+        ("Less", "next", -2), ("Less", "i", 0),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("steps", [1, 5, 40])
+def test_a_loop_whose_condition_counts_is_a_scan(
+    tmp_path: Path, comparison: str, counter: str, extra: int, steps: int
+) -> None:
+    """`while count < n` with n from the input: the collected values have a symbolic size, and there is a gradient."""
+    sides = ["limit", counter] if comparison.startswith("Greater") else [counter, "limit"]
+    body = helper.make_graph(
+        [
+            node("Add", ["count", "one"], ["next"]),
+            node(comparison, sides, ["more"]),
+            node("And", ["more", "go"], ["go_on"]),
+            node("Tanh", ["h"], ["t"]),
+            node("MatMul", ["t", "w"], ["h_next"]),
+            node("Identity", ["h_next"], ["row"]),
+        ],
+        "body",
+        [
+            info("i", dtype="int64", is_scalar=True),
+            info("go", dtype="bool", is_scalar=True),
+            info("count", dtype="int64", is_scalar=True),
+            info("h"),
+        ],
+        [
+            info("go_on", dtype="bool", is_scalar=True),
+            info("next", dtype="int64", is_scalar=True),
+            info("h_next"),
+            info("row"),
+        ],
+    )
+    nodes = [
+        node("Shape", ["x"], ["sizes"], start=1, end=2),
+        node("Squeeze", ["sizes"], ["length"]),
+        node("Add", ["length", "extra"], ["limit"]),
+        node("ReduceMean", ["x"], ["h0"], axes=[1], keepdims=0),
+        node("Loop", ["", "yes", "zero", "h0"], ["n", "last", "rows"], body=body),
+        node("Identity", ["last"], ["y"]),
+    ]
+    constants = weights(
+        one=np.array(1), zero=np.array(0), extra=np.array(extra), yes=np.array(True), w=real(3, 3) * 0.7
+    )
+    model = graph_model(nodes, [info("x", "n", "time", 3)], ["y", "rows"], constants, opset=17)
+    x = real(2, steps, 3)
+    imported = opened(model, tmp_path)
+    for made, expected in zip(outputs(imported, x), reference(model, x), strict=True):
+        np.testing.assert_allclose(made, expected, rtol=1e-4, atol=1e-5)
+    imported.export(tmp_path / "again.onnx")
+    again = reference(str(tmp_path / "again.onnx"), x)
+    np.testing.assert_allclose(again[1], reference(model, x)[1], rtol=1e-4, atol=1e-5)
+    _, (gradient,) = graphkit.value_and_grad(
+        lambda: graphkit.ops.sum(imported(x)[0]), list(imported.trainable_variables)
+    )()
+    assert np.abs(gradient).max() > 0
+
+
+def test_the_export_of_a_lifted_model_has_the_names_of_the_files_outputs(tmp_path: Path) -> None:
+    lifted = graphkit.load(mlp())
+    lifted.export(tmp_path / "again.onnx")
+    assert [o.name for o in onnx.load(tmp_path / "again.onnx").graph.output] == ["y"]
