@@ -14,6 +14,7 @@ from graphkit import ops
 from graphkit.core import dtypes
 from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.ir.program import Atom, Equation, Literal, Program, Value
+from graphkit.ir.simplify import eliminate_dead
 from graphkit.ir.spec import TensorSpec
 from graphkit.lifting.calls import LARGE, REFUSALS, LayerSpec, LiftedCall, LiftGraph, NotExactError
 from graphkit.lifting.equations import OPS, Sizes
@@ -91,18 +92,23 @@ def build(
     """
     reasons = dict(kept or {})
     while True:
-        claimed = [e for e in program.equations if e.scope in reasons]
-        findings = find(program, claimed, given)
-        building = _Building(
-            program, findings, inputs, blocks or {}, reasons, (holders or {}) if reasons else {}, turned
-        )
-        failed = building.run()
+        live = _live(program, [blocks[scope]() for scope in reasons if blocks and scope in blocks])
+        claimed = [e for e in live.equations if e.scope in reasons]
+        findings = find(live, claimed, [c for c in given if set(c.equations) <= set(live.equations)])
+        building = _Building(live, findings, inputs, blocks or {}, reasons, (holders or {}) if reasons else {}, turned)
+        failed = building.run(program.outputs)
         if failed is None:
             return building.result
         scope, reason = failed
         if scope in reasons or scope not in (blocks or {}):
             raise NotExactError(f"{scope or 'an equation'}: {reason}")
         reasons[scope] = reason
+
+
+def _live(program: Program, blocks: Sequence[Block]) -> Program:
+    """Return what the outputs of a program and some blocks need; what blocks read are results too."""
+    read = [a for block in blocks for a in block.inputs if isinstance(a, Value)]
+    return eliminate_dead(Program(program.inputs, program.state, program.equations, [*program.outputs, *read]))
 
 
 class _Building:
@@ -118,7 +124,6 @@ class _Building:
         holders: Mapping[Value, Callable[[], Any]],
         turned: bool,
     ) -> None:
-        self.program = program
         self.graph: LiftGraph = findings.graph
         self.result = Lifted(list(inputs), [], kept=dict(kept), refused=dict(findings.refused))
         self.sizes = Sizes()
@@ -161,9 +166,9 @@ class _Building:
     def _variables_of(self, call: LiftedCall) -> set[Any]:
         return {v for w in call.weights for a in w.atoms for v in self.graph.roots(a)}
 
-    def run(self) -> tuple[str, str] | None:
+    def run(self, outputs: Sequence[Atom]) -> tuple[str, str] | None:
         """Build everything; return the scope that cannot be lifted and the reason, or None."""
-        waiting: list[Any] = [a for a in reversed(self.program.outputs) if isinstance(a, Value)]
+        waiting: list[Any] = [a for a in reversed(outputs) if isinstance(a, Value)]
         while waiting:
             value = waiting[-1]
             if value in self.tensors or value in self.turned.tensors or not isinstance(value, Value):
@@ -179,7 +184,7 @@ class _Building:
             except REFUSALS as error:
                 return self._scope(step), str(error)
             waiting.pop()
-        self.result.outputs = [self._output(a) for a in self.program.outputs]
+        self.result.outputs = [self._output(a) for a in outputs]
         return None
 
     def _output(self, atom: Atom) -> Any:
