@@ -58,7 +58,7 @@ def load_model(
     entries = {p.key: p.value for p in message.metadata_props}
     if CONFIG_KEY not in entries:
         model = model_of(message, trainable, path=file)
-        made = lifted(model, data_format) if lift else model
+        made = lifted(model, data_format, consume=True) if lift else model
         made.file_output_names = output_names(model)
         return made
     model = model_from_json(entries[CONFIG_KEY], custom_objects)

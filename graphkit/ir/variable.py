@@ -192,6 +192,10 @@ class Variable(Comparable, TensorOperators):
             self._array, self._first = array, None
         self.version += 1
 
+    def release(self) -> None:
+        """Give up the storage, for a variable that nothing reads again: its value becomes zeros that cannot be written."""
+        self._array, self._first = np.broadcast_to(np.zeros((), self.array.dtype), self.shape), None
+
     def share(self, storage: np.ndarray[Any, Any]) -> None:
         """Move the current value to `storage` (same shape and dtype) and keep it there from now on."""
         np.copyto(storage, self.array, casting="no")

@@ -75,6 +75,7 @@ def build(
     given: Sequence[LiftedCall] = (),
     holders: Mapping[Value, Callable[[], Any]] | None = None,
     turned: bool = False,
+    consume: bool = False,
 ) -> Lifted:
     """Lift a program: make layers and ops that compute it from symbolic inputs.
 
@@ -86,6 +87,7 @@ def build(
         given: calls of layers that are known already.
         holders: what returns a learned constant as a tensor, by its value, where the model is not lifted as a whole.
         turned: whether channels-first images are kept channels-last; inputs may then be in that order.
+        consume: whether the program's variables are given up as soon as the layers have their values, which halves the memory.
 
     Raises:
         NotExactError: an equation can neither be lifted nor be kept.
@@ -98,6 +100,7 @@ def build(
         building = _Building(live, findings, inputs, blocks or {}, reasons, (holders or {}) if reasons else {}, turned)
         failed = building.run(program.outputs)
         if failed is None:
+            building.fill(consume)
             return building.result
         scope, reason = failed
         if scope in reasons or scope not in (blocks or {}):
@@ -158,6 +161,7 @@ class _Building:
                 self._steps.update(dict.fromkeys(block.outputs, block))
                 for value in block.outputs:
                     self._views.pop(value, None)
+        self._fills: list[tuple[Any, LiftedCall]] = []  # layers whose weights are set once all is built
         self._shared: dict[Any, Any] = {}
         self._zero: Any = None
         self._holders = holders
@@ -372,17 +376,36 @@ class _Building:
         return getattr(layers, spec.class_name)(**spec.config, **policy, name=name)
 
     def _fill(self, layer: Any, call: LiftedCall) -> None:
+        """Check that a layer can take the weights of a call, and note it for `fill`."""
         if not call.weights:
             return
-        arrays = [np.asarray(w.function(*map(self.graph.array, w.atoms))) for w in call.weights]
-        shapes = [tuple(w.shape) for w in layer.weights]
-        if shapes != [a.shape for a in arrays]:
-            raise NotExactError(
-                f"{type(layer).__name__} has weights of shapes {shapes}, not {[a.shape for a in arrays]}."
-            )
-        for variable, array in zip(layer.weights, arrays, strict=True):
-            variable.adopt(np.require(array, dtypes.to_numpy(variable.dtype), ["C", "W"]))
+        shapes, given = [tuple(w.shape) for w in layer.weights], [a.shape for a in self._weights(call)]
+        if shapes != given:
+            raise NotExactError(f"{type(layer).__name__} has weights of shapes {shapes}, not {given}.")
+        self._fills.append((layer, call))
         self._freeze(layer, call)
+
+    def _weights(self, call: LiftedCall) -> list[Any]:
+        return [np.asarray(w.function(*map(self.graph.array, w.atoms))) for w in call.weights]
+
+    def fill(self, consume: bool) -> None:
+        """Set the weights of all layers; with `consume`, release each variable after its last reader."""
+        waiting = Counter(v for _, call in self._fills for v in self._variables_of(call))
+        read = {a for e in self.program.equations if e.scope in self.result.kept for a in e.inputs}
+        kept = {
+            v for a, v in self.graph.variables.items() if a in read or a in self._holders or a in self.program.outputs
+        }
+        for layer, call in self._fills:
+            sources = self._variables_of(call)
+            waiting.subtract(sources)
+            done = {v for v in sources if consume and waiting[v] == 0 and v not in kept}
+            in_use = [v.array for v in sources - done]
+            for variable, array in zip(layer.weights, self._weights(call), strict=True):
+                made = np.require(array, dtypes.to_numpy(variable.dtype), ["C", "W"])
+                variable.adopt(made.copy() if any(np.may_share_memory(made, other) for other in in_use) else made)
+            self.graph.forget_arrays()
+            for source in done:
+                source.release()
 
     def _turned_equation(self, equation: Equation) -> bool:
         """Build an equation on channels-last tensors, if it can be; return whether it can."""

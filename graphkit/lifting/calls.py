@@ -147,6 +147,10 @@ class LiftGraph(ProgramGraph):
                     self._arrays.update(zip(equation.outputs, made, strict=True))
         return self._arrays[atom]
 
+    def forget_arrays(self) -> None:
+        """Give up the weights that `array` computed."""
+        self._arrays.clear()
+
     def _cone(self, atoms: Iterable[Atom]) -> list[Equation]:
         """Return the equations that compute these values, in order."""
         wanted, found = list(atoms), set()

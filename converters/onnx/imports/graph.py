@@ -309,25 +309,12 @@ class GraphReader:
     def _traced(self, call: NodeCall, scope: Scope) -> Sequence[Any]:
         trace = Trace(only_shapes=True)
         stand_ins: dict[int, Any] = {}  # id of the value that the trace sees -> the value
-
-        def seen(value: Any) -> Any:
-            if isinstance(value, list):
-                return [seen(v) for v in value]
-            if isinstance(value, Stacked):
-                return Stacked(seen(value.tensor))
-            if not isinstance(value, (SymbolicTensor, Initializer)):
-                return value
-            spec = value.spec if isinstance(value, SymbolicTensor) else TensorSpec.of(value.array)
-            tracer = trace.input(spec)
-            stand_ins[id(tracer)] = value
-            kept.append(tracer)
-            return tracer
-
-        kept: list[Any] = []
+        kept: list[Any] = []  # what the trace sees
         node = call.node
-        with tracing(trace), names.scope_is(scope.prefix + next((o for o in node.output if o), node.name)):
-            outer = ChainMap({name: seen(v) for name, v in call.captured.items()})
-            inputs = [seen(v) for v in call.inputs]
+        where = scope.prefix + next((o for o in node.output if o), node.name)  # unknown sizes are named after it
+        with tracing(trace), names.scope_is(where):
+            outer = ChainMap({name: _seen(v, trace, stand_ins, kept) for name, v in call.captured.items()})
+            inputs = [_seen(v, trace, stand_ins, kept) for v in call.inputs]
             if not kept:
                 check_constant(node, inputs, scope.opsets)
             made = self._evaluator(scope.opsets).call(node, inputs, outer)
@@ -479,6 +466,20 @@ class _Sources:
 
 def _unpacked(tensors: list[SymbolicTensor]) -> Any:
     return tensors[0] if len(tensors) == 1 else tensors
+
+
+def _seen(value: Any, trace: Trace, stand_ins: dict[int, Any], kept: list[Any]) -> Any:
+    """Return a value as a trace sees it: tensors and weights as tracers, which are noted. A closure would be a cycle with the weights."""
+    if isinstance(value, list):
+        return [_seen(v, trace, stand_ins, kept) for v in value]
+    if isinstance(value, Stacked):
+        return Stacked(_seen(value.tensor, trace, stand_ins, kept))
+    if not isinstance(value, (SymbolicTensor, Initializer)):
+        return value
+    tracer = trace.input(value.spec if isinstance(value, SymbolicTensor) else TensorSpec.of(value.array))
+    stand_ins[id(tracer)] = value
+    kept.append(tracer)
+    return tracer
 
 
 # ----- names -----

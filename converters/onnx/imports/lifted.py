@@ -63,7 +63,7 @@ class ImportReport:
         return "\n".join(lines)
 
 
-def lift(model: Functional, data_format: str = "channels_first") -> Functional:
+def lift(model: Functional, data_format: str = "channels_first", consume: bool = False) -> Functional:
     """Return an imported model with Keras' layers and ops in place of its nodes, where they compute exactly the same.
 
     The result has the attribute `import_report`. Nodes that cannot be lifted stay `OnnxNode` layers; if none can be lifted, the
@@ -73,6 +73,7 @@ def lift(model: Functional, data_format: str = "channels_first") -> Functional:
         model: a model of `OnnxNode` layers.
         data_format: "channels_first", as ONNX has images, or "channels_last": images, also those that are inputs and outputs of the
             model, then have their channels last.
+        consume: whether the model's weights may be given up, so that they are never in memory twice; it must not be used again.
 
     Raises:
         InvalidArgumentError: `data_format` is something else.
@@ -88,7 +89,7 @@ def lift(model: Functional, data_format: str = "channels_first") -> Functional:
     ]
     try:
         made = lifting.build(
-            traced.program, inputs, traced.blocks, traced.reasons, traced.given, traced.holders, turned
+            traced.program, inputs, traced.blocks, traced.reasons, traced.given, traced.holders, turned, consume
         )
     except lifting.NotExactError as error:
         model.import_report = ImportReport(len(traced.blocks), kept=dict.fromkeys(traced.blocks, str(error)))
