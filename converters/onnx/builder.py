@@ -163,6 +163,7 @@ class GraphBuilder:
             self.weights: dict[str, tuple[Variable, tuple[Step, ...]]] = {}
             self.dim_sources: dict[str, tuple[str, int]] = {}
             self.sizes: dict[Any, str] = {}
+            self.reshaped: dict[str, tuple[Input, Shape]] = {}  # output of a Reshape -> its input and that one's shape
             self.turned: dict[str, tuple[str, tuple[int, ...]]] = {}  # output of a Transpose -> its input and axes
             self._constants: dict[Any, str] = {}
             self._weight_names: dict[Any, str] = {}
@@ -371,10 +372,14 @@ class GraphBuilder:
             return value
         if isinstance(value, Operand) and value.array is not None and is_static(new):
             return self.relayout(value, ("reshape", new))
+        before = self.root.reshaped.get(self.name_of(value))
+        if before is not None:
+            return self.reshape(before[0], before[1], new)
         target, allow_zero = reshape_target(self, old, new)
         # Without it (before opset 14), a size that is 0 only at run time gives an error, never another shape.
         needed = allow_zero and (self.opset >= 14 or any(size == 0 for size in new))
         made: str = self.op("Reshape", value, target, allowzero=1 if needed else None)
+        self.root.reshaped[made] = value, old
         return made
 
     def size_of(self, name: str, axis: int) -> str:

@@ -478,7 +478,8 @@ def _opset(given: int | None, program: Program) -> int:
     """Return the opset to write, and check it."""
     if given is None:
         nodes = (e.params["computation"] for e in program.equations if e.primitive.name == "onnx_node")
-        return min(max([OPSET, *(node.opsets.get("", OPSET) for node in nodes)]), NEWEST_OPSET)
+        newest: int = max([OPSET, *(node.opsets.get("", OPSET) for node in nodes)])
+        return min(newest, NEWEST_OPSET)
     if not isinstance(given, int) or not OLDEST_OPSET <= given <= NEWEST_OPSET:
         raise InvalidArgumentError(f"opset must be an integer from {OLDEST_OPSET} to {NEWEST_OPSET}, got {given!r}.")
     return given

@@ -104,7 +104,7 @@ class _Fills:
         value = self._filled(equation)
         if value is not None:
             return self._written(equation, value)
-        places = self._places(equation) if dtypes.is_int(out.spec.dtype) else None
+        places = self._places(equation) if out.spec.dtype in ("int32", "int64") else None
         if places is None:
             return [equation]
         self.places[out] = places
@@ -162,7 +162,7 @@ class _Fills:
         if isinstance(atom, Value):
             return self.places.get(atom)
         array = atom.array
-        if array.dtype.kind not in "iu" or not array.size or array.size * array.itemsize > LIMIT:
+        if array.dtype not in (np.int32, np.int64) or not array.size or array.size * array.itemsize > LIMIT:
             return None
         corner = (0,) * array.ndim
         first = int(array[corner])
@@ -220,12 +220,9 @@ class _Fills:
                 number = self.fill(zero)
                 if number is not None and number == 0 and x.spec == out:
                     return x
-        if (
-            name == "take"
-            and equation.inputs[0].spec == out
-            and self._is_whole(*equation.inputs, equation.params["axis"])
-        ):
-            return equation.inputs[0]
+        if name == "take" and equation.inputs[0].spec == out:
+            x, places = equation.inputs
+            return x if self._is_whole(x, places, equation.params["axis"]) else None
         return None
 
     def _is_whole(self, x: Atom, places: Atom, axis: int) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from math import prod
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -150,7 +151,8 @@ def _transposed_convolution(equation: Equation, kernel: Array) -> _Product:
     groups = equation.params["groups"]
 
     def scaled(k: Array, factor: Array) -> Array:
-        return k * np.repeat(factor.reshape(groups, -1).T, k.shape[-1] // groups, axis=1)
+        made: Array = k * np.repeat(factor.reshape(groups, -1).T, k.shape[-1] // groups, axis=1)
+        return made
 
     return _Product(equation, axis, scaled)
 
@@ -294,8 +296,9 @@ def _may_fold(equation: Equation, arrays: list[Any]) -> bool:
         return False
     if "random" in equation.primitive.name or equation.primitive.name == "dropout_mask":
         return False
-    size = sum(int(np.prod(s.shape, dtype=np.int64)) * dtypes.to_numpy(s.dtype).itemsize for s in specs)
-    return size <= max(CONSTANT_LIMIT, sum(a.nbytes for a in arrays))
+    sizes = [prod(n for n in s.shape if isinstance(n, int)) * dtypes.to_numpy(s.dtype).itemsize for s in specs]
+    limit: int = max(CONSTANT_LIMIT, sum(a.nbytes for a in arrays))
+    return sum(sizes) <= limit
 
 
 def _path_of_constant(run: _Rewrite, equation: Equation) -> str:

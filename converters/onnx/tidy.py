@@ -51,13 +51,13 @@ def _with_splits(equations: list[Equation]) -> tuple[list[Equation], bool]:
     for equation in equations:
         axis = _cut_axis(equation) if equation.primitive.name == "slice" else None
         if axis is not None:
-            bounds = (equation.params["starts"][axis], equation.params["stops"][axis])
-            slices.setdefault((equation.inputs[0], axis), {})[bounds] = equation
+            ends = (equation.params["starts"][axis], equation.params["stops"][axis])
+            slices.setdefault((equation.inputs[0], axis), {})[ends] = equation
     made: dict[int, Equation | None] = {}
     for (x, axis), found in slices.items():
         bounds = sorted(found)
-        ends = [0, *(stop for _, stop in bounds)]
-        if len(bounds) < 2 or [start for start, _ in bounds] != ends[:-1] or ends[-1] != x.spec.shape[axis]:
+        stops = [0, *(stop for _, stop in bounds)]
+        if len(bounds) < 2 or [start for start, _ in bounds] != stops[:-1] or stops[-1] != x.spec.shape[axis]:
             continue
         parts = [found[b] for b in bounds]
         outputs = tuple(part.outputs[0] for part in parts)

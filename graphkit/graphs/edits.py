@@ -22,6 +22,7 @@ from graphkit.layers.layer import Layer
 from graphkit.models.functional import Functional
 
 Replacement: TypeAlias = "Layer | type[Layer] | Callable[[Match], Any]"
+_CALLED_ON_TENSORS = ("graphkit.ops", "graphkit.activations")  # functions of these modules take tensors, not matches
 _Make: TypeAlias = Callable[[Match], Any]
 
 
@@ -346,7 +347,7 @@ def _key(match: Match) -> Any:
 
 def _maker(replacement: Any, places: Sequence[Match]) -> _Make:
     """Return the function (match -> tensors) of a replacement."""
-    if isinstance(replacement, FunctionType) and replacement.__module__.startswith("graphkit."):
+    if isinstance(replacement, FunctionType) and replacement.__module__.startswith(_CALLED_ON_TENSORS):
         return lambda match: replacement(*match.inputs)  # ops.gelu, activations.relu
     choose = _Chooser(replacement, places, "replace")
 

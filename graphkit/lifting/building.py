@@ -15,7 +15,7 @@ from graphkit.core import dtypes
 from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.ir.program import Atom, Equation, Literal, Program, Value
 from graphkit.ir.spec import TensorSpec
-from graphkit.lifting.calls import REFUSALS, LayerSpec, LiftedCall, LiftGraph, NotExactError
+from graphkit.lifting.calls import LARGE, REFUSALS, LayerSpec, LiftedCall, LiftGraph, NotExactError
 from graphkit.lifting.equations import OPS, Sizes
 from graphkit.lifting.finder import Findings, find, layer_key
 from graphkit.lifting.turning import Turned, first, last, turned_axis
@@ -317,7 +317,7 @@ class _Building:
         name = self.names.unique(name)
         layer = layers.Embedding(1, int(array.size), name=name, dtype=atom.spec.dtype)
         row = layer(self._zero)
-        layer.set_weights([array.reshape(1, -1)])
+        layer.weights[0].adopt(np.require(array.reshape(1, -1), dtypes.to_numpy(atom.spec.dtype), ["C", "W"]))
         layer.trainable = trainable
         self.result.constants.append(name)
         return ops.reshape(row, array.shape)
@@ -375,7 +375,8 @@ class _Building:
             raise NotExactError(
                 f"{type(layer).__name__} has weights of shapes {shapes}, not {[a.shape for a in arrays]}."
             )
-        layer.set_weights(arrays)
+        for variable, array in zip(layer.weights, arrays, strict=True):
+            variable.adopt(np.require(array, dtypes.to_numpy(variable.dtype), ["C", "W"]))
         self._freeze(layer, call)
 
     def _turned_equation(self, equation: Equation) -> bool:
@@ -485,7 +486,7 @@ def _layer_of(equation: Equation) -> LayerSpec | None:
 
 def _is_large(array: Any) -> bool:
     """Whether a constant is kept as a weight that is not trained, rather than in the config of an op."""
-    return bool(array.dtype.kind == "f" and array.size > 4096)
+    return bool(array.dtype.kind == "f" and array.size > LARGE)
 
 
 def _plain(array: Any) -> Any:

@@ -21,6 +21,8 @@ class NotExactError(ValueError):
     """No layer or op computes exactly the same; the message gives the reason. It ends up in a report, never with the user."""
 
 
+LARGE = 4096  # elements of a constant that is kept as a weight which is not trained, rather than in the config of an op
+
 # What building a layer may raise for arguments that Keras' layers and ops do not accept.
 REFUSALS = (GraphKitError, ValueError, TypeError, LookupError, ArithmeticError)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphkit.ir.matching import Match, P, Weight
-from graphkit.lifting.calls import LiftedCall, NotExactError, WeightFunction
+from graphkit.lifting.calls import LARGE, LiftedCall, NotExactError, WeightFunction
 from graphkit.lifting.recipes import call, flat, recipe, weight
 
 
@@ -32,6 +32,8 @@ def _dense(match: Match) -> LiftedCall:
     units = match.spec("kernel").shape[1]
     if len(match.spec("x").shape) < 2:
         raise NotExactError("Dense expects an input of at least two axes.")
+    if not match.graph.roots(match["kernel"]) and match.graph.array(match["kernel"]).size <= LARGE:
+        raise NotExactError("the matrix is a constant, not a weight.")
     weights: list[WeightFunction] = [weight(match["kernel"])]
     if "bias" in match:
         if match.spec("bias").shape[-1:] != (units,) or len(match.spec("bias").shape) > len(match.spec("x").shape):

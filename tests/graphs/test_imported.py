@@ -1,4 +1,4 @@
-"""Surgery on real ONNX files, as layers and as one layer a node: the files of fixtures/onnx, written by tf2onnx."""
+"""Surgery on real ONNX files, as layers and as one layer a node: the files of fixtures/onnx, written by tf2onnx and PyTorch."""
 
 from __future__ import annotations
 
@@ -39,6 +39,22 @@ def test_every_attention_projection_gets_an_update_of_low_rank(lift: bool, tmp_p
     made.compile("sgd", "mse")
     made.fit(x, np.ones(np.shape(model(x))), epochs=2, verbose=0)
     assert np.abs(np.asarray(made(x)) - np.asarray(model(x))).max() > 0
+    np.testing.assert_allclose(run(made, x, tmp_path), made(x), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("exporter", ["torch_dynamo", "torch_legacy"])
+def test_attention_layers_of_pytorch_get_updates_of_low_rank(exporter: str, tmp_path: Path) -> None:
+    """The file's many nodes are one MultiHeadAttention, whose four projections get them."""
+    folder = FILES.parent / exporter
+    model = graphkit.load(folder / "text_transformer.onnx")
+    x = np.random.default_rng(0).integers(0, 4, [size or 2 for size in model.inputs[0].shape])
+
+    made = graphs.add_lora(model, layers.MultiHeadAttention, 2, copy=True)
+
+    assert len(made.trainable_variables) == 8
+    np.testing.assert_array_equal(made(x), model(x))
+    made.compile("sgd", "mse")
+    made.fit(x, np.ones(np.shape(model(x))), epochs=2, verbose=0)
     np.testing.assert_allclose(run(made, x, tmp_path), made(x), rtol=1e-4, atol=1e-5)
 
 

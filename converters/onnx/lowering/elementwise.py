@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from graphkit.core import dtypes
+from graphkit.core.dims import is_static, product
+from graphkit.ir.program import Equation
 
 from ..builder import GraphBuilder, Operand
 from ..registry import lowering
@@ -33,6 +35,22 @@ def _direct(op_type: str) -> Any:
 
 for _primitive, _operator in DIRECT.items():
     lowering(_primitive)(_direct(_operator))
+
+
+def _may_add_bias(equation: Equation) -> bool:
+    x, bias = (a.spec for a in equation.inputs)
+    return x.rank > bias.rank > 1 and is_static(bias.shape) and x.shape[x.rank - bias.rank :] == bias.shape
+
+
+@lowering("add", when=_may_add_bias)
+def _add_bias(b: GraphBuilder, x: Operand, bias: Operand) -> Any:
+    """Add a bias of several axes before the reshape that splits the last axis into them, so that this one may be merged."""
+    source, shape = b.root.reshaped.get(x.name, (None, ()))
+    lead = x.rank - bias.rank
+    if source is None or bias.array is None or shape != (*x.shape[:lead], product(bias.shape)):
+        return b.op("Add", x, bias)
+    flat = b.reshape(bias, bias.shape, shape[lead:])
+    return b.reshape(b.op("Add", source, flat), shape, x.shape)
 
 
 @lowering("stop_gradient")

@@ -10,6 +10,7 @@ import numpy as np
 from graphkit import ops
 from graphkit.core import dtypes
 from graphkit.core.errors import InvalidArgumentError, UnsupportedError
+from graphkit.ir.tracing import Tracer
 from graphkit.ops._convert import dtype_name
 
 from .elementwise import scalar
@@ -97,16 +98,16 @@ def array_feature_extractor(x: Any, places: Any) -> Any:
 @operator("OneHotEncoder", domain=ML)
 def one_hot_encoder(x: Any, *, cats_int64s: Any = None, cats_strings: Any = None, zeros: int = 1) -> Any:
     """Return float32 vectors that mark the category of each element; unknown ones are all zero, if `zeros`."""
-    if cats_strings:
-        categories: Any = np.array(list(cats_strings), object)
-        x = strings(x)
-    else:
-        categories = np.array(cats_int64s or (), np.int64)
-        x = ops.cast(x, "int64")
-    marked = ops.equal(ops.expand_dims(x, -1), categories) if not cats_strings else x[..., None] == categories
+    categories = np.array(list(cats_strings), object) if cats_strings else np.array(cats_int64s or (), np.int64)
+    marked = ops.equal(ops.expand_dims(_as_text(x) if cats_strings else ops.cast(x, "int64"), -1), categories)
     if not zeros and isinstance(marked, np.ndarray) and not marked.any(axis=-1).all():
         raise InvalidArgumentError("OneHotEncoder got a category that is not listed.")
     return ops.cast(marked, "float32")
+
+
+def _as_text(x: Any) -> Any:
+    """Return strings as str; bytes are decoded, where they are known."""
+    return x if isinstance(x, Tracer) else strings(x)
 
 
 @operator("CategoryMapper", domain=ML)
@@ -114,17 +115,20 @@ def category_mapper(
     x: Any, *, cats_int64s: Any, cats_strings: Any, default_int64: int = -1, default_string: str = "_Unused"
 ) -> Any:
     """Turn strings into integers, or the reverse."""
+    names, numbers = np.array(list(cats_strings), object), np.array(cats_int64s, np.int64)
     if dtype_name(x) == "string":
-        table = dict(zip(cats_strings, cats_int64s, strict=True))
-        return _mapped(strings(x), table, default_int64, np.int64)
-    names = dict(zip(cats_int64s, cats_strings, strict=True))
-    return _mapped(np.asarray(x), names, default_string, object)
+        return _replaced(_as_text(x), names, numbers, default_int64)
+    return _replaced(x, numbers, names, default_string)
 
 
-def _mapped(x: Any, table: dict[Any, Any], default: Any, dtype: Any) -> Any:
-    made = np.empty(x.shape, dtype)
-    made.reshape(-1)[:] = [table.get(key, default) for key in x.reshape(-1).tolist()]
-    return made
+def _replaced(x: Any, keys: Any, values: Any, default: Any) -> Any:
+    """Return the value of the first key that each element equals, or the default."""
+    found = ops.equal(ops.expand_dims(x, -1), keys)
+    if keys.dtype.kind == "f":
+        found = ops.logical_or(found, ops.logical_and(ops.isnan(ops.expand_dims(x, -1)), np.isnan(keys)))
+    table = np.empty(len(values) + 1, values.dtype)
+    table[:-1], table[-1] = values, default
+    return ops.take(table, ops.where(ops.any(found, axis=-1), ops.argmax(found, axis=-1), len(values)), axis=0)
 
 
 _KINDS = (("strings", object, "_Unused"), ("int64s", np.int64, -1), ("floats", np.float32, -0.0))
@@ -154,15 +158,7 @@ def label_encoder(
         raise InvalidArgumentError(f"LabelEncoder has {len(keys)} keys and {len(values)} values.")
     kinds = {"O": default_string, "i": default_int64, "f": default_float}
     default = np.asarray(default_tensor).reshape(-1)[0] if default_tensor is not None else kinds[values.dtype.kind]
-    if keys.dtype == object:
-        return _mapped(strings(x), dict(zip(keys.tolist(), values.tolist(), strict=True)), default, values.dtype)
-    found = ops.equal(ops.expand_dims(x, -1), keys)
-    if keys.dtype.kind == "f":
-        found = ops.logical_or(found, ops.logical_and(ops.isnan(ops.expand_dims(x, -1)), np.isnan(keys)))
-    table = np.empty(len(values) + 1, values.dtype)
-    table[:-1], table[-1] = values, default
-    last = ops.where(ops.any(found, axis=-1), ops.argmax(found, axis=-1), len(values))
-    return ops.take(table, last, axis=0)
+    return _replaced(_as_text(x) if keys.dtype == object else x, keys, values, default)
 
 
 def _listed(texts: Any, integers: Any, floats: Any, tensor: Any, what: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable
 from io import BytesIO
 from itertools import pairwise
 from typing import Any
@@ -15,7 +16,7 @@ from graphkit.ir.tracing import Tracer
 from graphkit.utils.images import pillow
 
 from .known import array
-from .table import operator
+from .table import MICROSOFT, operator
 
 
 def strings(value: Any) -> Any:
@@ -114,6 +115,39 @@ def tf_idf_vectorizer(
                 weight = weights[grams[gram]] if weights else 1.0
                 made[number, place] += {"TF": count, "IDF": weight, "TFIDF": weight * count}[mode]
     return made[0] if raw.ndim < 2 else made
+
+
+_MARKS = ("\x02", "\x03")  # start and end of a text
+
+
+@operator("Tokenizer", domain=MICROSOFT)
+def tokenizer(
+    x: Any, *, mark: int, mincharnum: int, pad_value: str, separators: Any = None, tokenexp: str | None = None
+) -> Any:
+    """Cut strings into tokens: what a pattern matches, what is between separators, or characters; rows are padded."""
+    if bool(separators) == bool(tokenexp):
+        raise InvalidArgumentError("Tokenizer expects either separators or tokenexp.")
+    texts = strings(x)
+    cut = _tokens(tokenexp or "|".join(f"(?:{s})" for s in separators or ()), bool(tokenexp))
+    rows = [[t for t in cut(text) if len(t) >= mincharnum] for text in texts.reshape(-1)]
+    rows = [[_MARKS[0], *row, _MARKS[1]] for row in rows] if mark else rows
+    width = max(map(len, rows), default=0)
+    made = np.full((len(rows), width), pad_value, object)
+    for row, tokens in zip(made, rows, strict=True):
+        row[: len(tokens)] = tokens
+    return made.reshape(*texts.shape, width)
+
+
+def _tokens(pattern: str, is_token: bool) -> Callable[[str], list[str]]:
+    if not is_token and pattern == "(?:)":
+        return list
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise InvalidArgumentError(f"the pattern {pattern!r:.80} is invalid: {error}") from None
+    if is_token:
+        return lambda text: [found.group(0) for found in compiled.finditer(text)]
+    return compiled.split
 
 
 _PIXELS = {"RGB": "RGB", "BGR": "RGB", "Grayscale": "L"}

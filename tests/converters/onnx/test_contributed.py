@@ -410,3 +410,18 @@ def test_the_order_of_the_axes_of_channels_last_weights_is_not_guessed() -> None
 
     with pytest.raises(UnsupportedError, match="channels-first or channels-last"):
         evaluate({"x0": images, "x1": weights})
+
+
+WORDS = np.array(["The quick, brown fox", "a", "jumps over  it."], object)
+TOKENS: dict[str, dict[str, Any]] = {
+    "words": {"tokenexp": "[a-zA-Z]+", "mark": 0, "mincharnum": 1, "pad_value": "#"},
+    "long words, marked": {"tokenexp": "[a-zA-Z]+", "mark": 1, "mincharnum": 2, "pad_value": "#"},
+    "separated": {"separators": [" ", "[,.]"], "mark": 0, "mincharnum": 1, "pad_value": ""},
+    "characters": {"separators": [""], "mark": 0, "mincharnum": 1, "pad_value": "#"},
+}
+
+
+@pytest.mark.parametrize("name", TOKENS)
+def test_tokens_agree_with_onnxruntime(name: str) -> None:
+    for texts in (WORDS, WORDS[:2].reshape(1, 2)):
+        assert parts("Tokenizer", [texts], TOKENS[name], "com.microsoft", traced=False) == []

@@ -23,8 +23,6 @@ REFUSED = {  # what a functional model cannot hold, and the words that say so
     "skl2onnx/one_hot_encoder": "strings are computed on arrays only",
     "skl2onnx/ordinal_encoder": "strings are computed on arrays only",
     "skl2onnx/tfidf": "Tokenizer",
-    "tf2onnx/gru_free_time": "number of steps of a Loop",
-    "tf2onnx/simple_rnn_free_time": "number of steps of a Loop",
     "tf2onnx/multi_head_attention_cross": "shape is computed from the values of a tensor",
 }
 NOT_DIFFERENTIABLE = ("torch_legacy/script_loop_condition",)

@@ -510,3 +510,9 @@ def test_a_loop_whose_condition_counts_is_a_scan(
         lambda: graphkit.ops.sum(imported(x)[0]), list(imported.trainable_variables)
     )()
     assert np.abs(gradient).max() > 0
+
+
+def test_the_export_of_a_lifted_model_has_the_names_of_the_files_outputs(tmp_path: Path) -> None:
+    lifted = graphkit.load(mlp())
+    lifted.export(tmp_path / "again.onnx")
+    assert [o.name for o in onnx.load(tmp_path / "again.onnx").graph.output] == ["y"]
