@@ -178,7 +178,7 @@ def slice_(x: Any, starts: Any, ends: Any, axes: Any = None, steps: Any = None) 
     key = [slice(None)] * rank(x)
     for start, stop, axis, step in zip(first, last, places, strides, strict=True):
         key[axis] = _range(start, stop, step, shape_of(x)[axis])
-    return x[tuple(key)] if key else x
+    return ops.get_item(x, tuple(key)) if key else x  # an array cannot be indexed by unknown sizes itself
 
 
 def _range(start: Any, stop: Any, step: int, size: Any) -> slice:

@@ -163,3 +163,16 @@ def test_a_slice_to_a_billion_takes_a_free_axis_whole(tmp_path: Path) -> None:
     known = constants(starts=np.array([0, 1]), ends=np.array([10**9, 10**9]), axes=np.array([2, 3]))
     model = graph_model([cut], [info("x", *FREE)], ["y"], known)
     agrees(model, tmp_path, real(2, 2, 4, 6), real(3, 2, 8, 4))
+
+
+def test_a_constant_is_cut_at_a_free_size(tmp_path: Path) -> None:
+    """Position numbers, of which as many are taken as there are words."""
+    nodes = [
+        node("Shape", ["x"], ["s"], start=3, end=4),
+        node("Slice", ["positions", "zero", "s", "axis"], ["p"]),
+        node("Gather", ["table", "p"], ["e"]),
+        node("Add", ["x", "e"], ["y"]),
+    ]
+    known = constants(positions=np.arange(8)[None], zero=np.array([0]), axis=np.array([1]), table=real(8))
+    model = graph_model(nodes, [info("x", *FREE)], ["y"], known)
+    agrees(model, tmp_path, real(2, 2, 4, 6), real(3, 2, 8, 4))
