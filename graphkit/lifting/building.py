@@ -518,7 +518,13 @@ def _is_large(array: Any) -> bool:
 
 
 def _plain(array: Any) -> Any:
-    """Return numbers as arguments of ops: a Python number for one number, else the array."""
+    """Return numbers as arguments of ops: a Python number for one number, else the array.
+
+    Raises:
+        NotExactError: these are strings, which the config of an op cannot hold.
+    """
+    if array.dtype.kind in "OSUT":
+        raise NotExactError("Keras' ops take no constant strings.")
     if array.ndim == 0 and array.dtype.kind in "fib" and array.dtype.itemsize >= 4:
         return array.item()
     return np.asarray(array)
