@@ -127,6 +127,7 @@ class _Building:
         holders: Mapping[Value, Callable[[], Any]],
         turned: bool,
     ) -> None:
+        self.program = program
         self.graph: LiftGraph = findings.graph
         self.result = Lifted(list(inputs), [], kept=dict(kept), refused=dict(findings.refused))
         self.sizes = Sizes()
