@@ -14,6 +14,7 @@ import pytest
 import graphkit
 from graphkit import activations, layers, ops
 from graphkit.core import serialization
+from graphkit.core.deferred import import_classes
 from graphkit.ops._dispatch import OPERATIONS, operation
 from graphkit.saving.keras3_differences import NotInKerasWarning, missing_in_keras
 from tests.docs.keras_coverage import snapshot
@@ -34,6 +35,7 @@ def keras_names() -> set[tuple[str, str]]:
 @pytest.fixture(autouse=True)
 def _everything_is_registered() -> None:
     import_all()
+    import_classes("graphkit.onnx")  # of a converter, imported for files that name it
 
 
 def test_every_name_of_keras_that_is_registered_is_one() -> None:

@@ -522,7 +522,8 @@ def test_the_export_of_a_lifted_model_has_the_names_of_the_files_outputs(tmp_pat
     ("operator", "second", "rank"),
     [
         ("Reshape", np.array([3, -1]), 2), ("Expand", np.array([5, 2, 3]), 3), ("Tile", np.array([2, 3]), 2),
-        ("ReduceSum", np.array([1]), 2), ("Unsqueeze", np.array([0]), 3), ("Squeeze", np.array([0]), 1), ("CumSum", np.array(1), 2), ("Pad", np.array([1, 0, 0, 2]), 2),
+        ("ReduceSum", np.array([1]), 2), ("Unsqueeze", np.array([0]), 3), ("Squeeze", np.array([0]), 1),
+        ("CumSum", np.array(1), 2), ("Pad", np.array([1, 0, 0, 2]), 2),
         ("Trilu", np.array(1), 2),
     ],
 )  # fmt: skip
