@@ -138,7 +138,7 @@ def _check_texts(message: onnx.ModelProto, what: str) -> None:
     """Raise SerializationError for a text that is not UTF-8, which protobuf gives as bytes."""
     for part in _parts(message):
         if isinstance(part, onnx.TensorProto):
-            texts = [part.name]
+            texts: list[Any] = [part.name]
         else:
             found = (v for f, v in part.ListFields() if f.type == FieldDescriptor.TYPE_STRING)
             texts = [text for value in found for text in ([value] if isinstance(value, (str, bytes)) else value)]

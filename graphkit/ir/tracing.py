@@ -314,7 +314,8 @@ class Trace:
     def measure(self, tracer: Tracer, function: Callable[[Any], int], name: str) -> Size:
         """Return the size that `function` reads off the values of a tensor; a named `Dim` if there are no samples."""
         if self.samples is None or tracer.trace is not self:
-            return Dim.named(f"{name}_{len(self.equations)}")
+            scope = names.current_scope()  # two layers measure different sizes
+            return Dim.named(f"{scope}/{name}_{len(self.equations)}" if scope else f"{name}_{len(self.equations)}")
         so_far = Program(list(self.inputs), [], list(self.equations), [tracer.value])
         self.measures.append(Measure(so_far, function))
         return self.measures[-1](self.samples)

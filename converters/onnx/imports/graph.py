@@ -19,7 +19,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from graphkit.core import nest
+from graphkit.core import names, nest
 from graphkit.core.dims import Dim
 from graphkit.core.errors import SerializationError, UnknownSizeError, UnknownValueError
 from graphkit.graph.size_expressions import expression
@@ -286,7 +286,7 @@ class GraphReader:
         stand_ins: dict[int, Any] = {}  # id of the value that the trace sees -> the value
         kept: list[Any] = []  # what the trace sees
         node = call.node
-        with tracing(trace):
+        with tracing(trace), names.scope_is(scope.prefix + next((o for o in node.output if o), node.name)):
             outer = ChainMap({name: _seen(v, trace, stand_ins, kept) for name, v in call.captured.items()})
             inputs = [_seen(v, trace, stand_ins, kept) for v in call.inputs]
             if not kept:

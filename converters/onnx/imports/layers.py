@@ -12,6 +12,7 @@ from google.protobuf.json_format import MessageToDict, ParseDict, ParseError  # 
 from graphkit.core.errors import SerializationError
 from graphkit.core.serialization import graphkit_class
 from graphkit.ir.recording import is_tracing
+from graphkit.ir.tracing import current_trace
 from graphkit.ir.variable import Variable
 from graphkit.layers.layer import Layer
 from graphkit.random import SeedGenerator
@@ -173,7 +174,7 @@ class OnnxNode(_FromFile):
         if training and trains_differently(self.node):
             given, _ = self.computation.values(tensors, self.initializers)
             made = self.computation.results(in_training(self, given))
-        elif is_random(self.node) or (tensors and self._depends_on_known_values(tensors)):
+        elif is_random(self.node) or is_traced_for_data() or (tensors and self._depends_on_known_values(tensors)):
             made = self.computation(*tensors, *self.initializers)
         else:
             made = onnx_node_p.bind(*tensors, *self.initializers, computation=self.computation)
@@ -200,6 +201,12 @@ class OnnxNode(_FromFile):
         if computation.functions:
             config["functions"] = [as_json(f) for f in computation.functions]
         return {**config, "weights": weights}
+
+
+def is_traced_for_data() -> bool:
+    """Return whether the program is traced for given data, so that sizes which depend on values can be measured."""
+    trace = current_trace()
+    return trace is not None and trace.samples is not None
 
 
 @graphkit_class(_HOME)

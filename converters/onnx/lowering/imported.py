@@ -9,7 +9,8 @@ import numpy as np
 import onnx
 
 from graphkit.core import dtypes
-from graphkit.ir.program import Equation
+from graphkit.core.dims import Dim
+from graphkit.ir.program import Equation, Value
 
 from ..builder import GraphBuilder, Operand
 from ..dims import reshape_target
@@ -150,12 +151,20 @@ def _onnx_node(b: GraphBuilder, *operands: Operand, computation: NodeComputation
         names[place] = node.output[place] = "" if is_left_out else b.root.names.unique(name)
         if value is not None:
             b.root.dtypes[names[place]] = value.spec.dtype
+            _add_sizes(b, names[place], value)
     while node.output and not node.output[-1]:
         del node.output[-1]
     node.name = b.root.names.unique(node.name)
     b.nodes.append(node)
     made = [names[place] for place in computation.kept]
     return made[0] if len(made) == 1 else tuple(made)
+
+
+def _add_sizes(b: GraphBuilder, name: str, value: Value) -> None:
+    """Note where sizes that depend on values can be read."""
+    for axis, size in enumerate(value.spec.shape):
+        if isinstance(size, Dim) and size.is_name() and b.parent is None:
+            b.root.dim_sources.setdefault(str(size), (name, axis))
 
 
 def _input(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from graphkit.core.dims import Dim
 from graphkit.core.errors import UnknownSizeError
-from graphkit.ir.tracing import Tracer
+from graphkit.ir.tracing import Tracer, measured_size
 from graphkit.ops import _convert
 
 from .sizes import Sizes
@@ -33,7 +34,22 @@ def ints(value: Any, argument: str) -> list[Any]:
         return list(value)
     if isinstance(value, (int, Dim)):
         return [value]
+    if isinstance(value, Tracer):
+        return _measured(value, argument)
     return [int(v) if not isinstance(v, Dim) else v for v in array(value, argument).reshape(-1).tolist()]
+
+
+def _measured(value: Tracer, argument: str) -> list[Any]:
+    """Return sizes that are computed from data: ints where the program is traced for given data, else new unknown sizes."""
+    shape = value.spec.shape
+    if len(shape) > 1 or not all(isinstance(n, int) for n in shape):
+        array(value, argument)  # raises
+    count = shape[0] if shape else 1
+    return [measured_size(value, partial(_element, place=i), f"{argument}{i}") for i in range(int(count))]
+
+
+def _element(numbers: Any, place: int) -> int:
+    return int(np.asarray(numbers).reshape(-1)[place])
 
 
 def shape_of(value: Any) -> tuple[Any, ...]:

@@ -13,7 +13,7 @@ import numpy as np
 from graphkit import ops
 from graphkit.core import dtypes
 from graphkit.core.dims import Dim
-from graphkit.core.errors import UnknownSizeError
+from graphkit.core.errors import InvalidArgumentError, UnknownSizeError
 from graphkit.ops._convert import dtype_name
 
 from .elementwise import scalar
@@ -529,9 +529,14 @@ def _max_cells(image: Any, a: Array, b: Array, oh: int, rows: int, ow: int, colu
     return best
 
 
+_MAX_SAMPLES = 1 << 16
+
+
 def _bins(start: float, length: float, count: int, ratio: int) -> tuple[Array, int]:
     each = length / count
     samples = ratio if ratio > 0 else max(int(np.ceil(each)), 1)
+    if samples * count > _MAX_SAMPLES:
+        raise InvalidArgumentError(f"RoiAlign would take {samples * count} samples of one axis of a region.")
     inner = (np.arange(samples) + 0.5) / samples
     return (start + (np.arange(count)[:, None] + inner) * each).reshape(-1), samples
 

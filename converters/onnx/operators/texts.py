@@ -102,7 +102,7 @@ def tf_idf_vectorizer(
             t.decode("utf-8") if isinstance(t, bytes) else t if isinstance(t, str) else int(t) for t in row.tolist()
         ]
         found: Counter[tuple[Any, ...]] = Counter()
-        for n in range(min_gram_length, max_gram_length + 1):
+        for n in range(max(min_gram_length, 1), min(max_gram_length, len(tokens)) + 1):
             for skip in range(max_skip_count + 1 if n > 1 else 1):
                 reach = (n - 1) * (skip + 1)
                 if reach >= len(tokens):
