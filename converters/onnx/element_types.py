@@ -70,7 +70,8 @@ KERNEL_DTYPES: dict[str, frozenset[str]] = {
 
 # The inputs that have the dtype in which a node computes, if only some have it.
 TYPED_INPUTS: dict[str, tuple[int, ...]] = {
-    "Where": (1, 2), "TopK": (0,), "CumSum": (0,), "CumProd": (0,), "Attention": (0, 1, 2), "Expand": (0,), "Tile": (0,), "Pad": (0, 2), "Trilu": (0,), "Resize": (0,),
+    "Where": (1, 2), "TopK": (0,), "CumSum": (0,), "CumProd": (0,), "Attention": (0, 1, 2),
+    "Expand": (0,), "Tile": (0,), "Pad": (0, 2), "Trilu": (0,), "Resize": (0,),
     "ReduceSum": (0,), "ReduceMean": (0,), "ReduceProd": (0,), "ReduceMax": (0,), "ReduceMin": (0,), "ReduceSumSquare": (0,),
     "ReduceLogSumExp": (0,), "ReduceL1": (0,), "ReduceL2": (0,), "LSTM": (0, 1, 2, 3, 5, 6, 7), "GRU": (0, 1, 2, 3, 5),
     "RNN": (0, 1, 2, 3, 5), "OneHot": (2,), "DFT": (0,),

@@ -27,6 +27,7 @@ from graphkit.ir.spec import TensorSpec
 from graphkit.ir.variable import Variable
 from graphkit.layers.stamp import is_own
 from graphkit.models.feeding import numbered, to_listed
+from graphkit.ops.random import SeedGenerator
 from graphkit.saving.formats import ConverterWarning
 
 from .builder import GraphBuilder, Operand, to_tensor, value_info
@@ -341,10 +342,21 @@ def _config(model: Any) -> dict[str, str]:
 
 
 def _unwritten(model: Any, b: GraphBuilder) -> dict[str, Any]:
-    """Return the variables that are not initializers: seeds, states, weights that inference does not read."""
-    written = {id(variable) for variable, _ in b.weights.values()}
+    """Return the variables that are not initializers: seeds, states, weights that inference does not read.
+
+    Seeds that were chosen at random and never used are left out: they would make the file differ in each process.
+    """
+    written = {id(variable) for variable, _ in b.weights.values()} | _unused_seeds(model)
     rest = (v for v in model.variables if id(v) not in written)
     return {v.path: {"dtype": v.dtype, "shape": list(v.shape), "values": _numbers(v.array)} for v in rest}
+
+
+def _unused_seeds(model: Any) -> set[int]:
+    """Return the ids of the states of generators without a given seed that have not drawn yet."""
+    values = (value for layer in model._walk_layers() for value in vars(layer).values())
+    parts = (part for value in values for part in (value if isinstance(value, (list, tuple)) else (value,)))
+    generators = [part for part in parts if isinstance(part, SeedGenerator)]
+    return {id(g.state) for g in generators if g.get_config()["seed"] is None and not g.state.array[1]}
 
 
 def _numbers(array: Any) -> list[Any]:

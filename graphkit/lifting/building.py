@@ -14,6 +14,7 @@ from graphkit import ops
 from graphkit.core import dtypes
 from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.ir.program import Atom, Equation, Literal, Program, Value
+from graphkit.ir.simplify import eliminate_dead
 from graphkit.ir.spec import TensorSpec
 from graphkit.lifting.calls import LARGE, REFUSALS, LayerSpec, LiftedCall, LiftGraph, NotExactError
 from graphkit.lifting.equations import OPS, Sizes
@@ -93,12 +94,11 @@ def build(
     """
     reasons = dict(kept or {})
     while True:
-        claimed = [e for e in program.equations if e.scope in reasons]
-        findings = find(program, claimed, given)
-        building = _Building(
-            program, findings, inputs, blocks or {}, reasons, (holders or {}) if reasons else {}, turned
-        )
-        failed = building.run()
+        live = _live(program, [blocks[scope]() for scope in reasons if blocks and scope in blocks])
+        claimed = [e for e in live.equations if e.scope in reasons]
+        findings = find(live, claimed, [c for c in given if set(c.equations) <= set(live.equations)])
+        building = _Building(live, findings, inputs, blocks or {}, reasons, (holders or {}) if reasons else {}, turned)
+        failed = building.run(program.outputs)
         if failed is None:
             building.fill(consume)
             return building.result
@@ -106,6 +106,12 @@ def build(
         if scope in reasons or scope not in (blocks or {}):
             raise NotExactError(f"{scope or 'an equation'}: {reason}")
         reasons[scope] = reason
+
+
+def _live(program: Program, blocks: Sequence[Block]) -> Program:
+    """Return what the outputs of a program and some blocks need; what blocks read are results too."""
+    read = [a for block in blocks for a in block.inputs if isinstance(a, Value)]
+    return eliminate_dead(Program(program.inputs, program.state, program.equations, [*program.outputs, *read]))
 
 
 class _Building:
@@ -165,9 +171,9 @@ class _Building:
     def _variables_of(self, call: LiftedCall) -> set[Any]:
         return {v for w in call.weights for a in w.atoms for v in self.graph.roots(a)}
 
-    def run(self) -> tuple[str, str] | None:
+    def run(self, outputs: Sequence[Atom]) -> tuple[str, str] | None:
         """Build everything; return the scope that cannot be lifted and the reason, or None."""
-        waiting: list[Any] = [a for a in reversed(self.program.outputs) if isinstance(a, Value)]
+        waiting: list[Any] = [a for a in reversed(outputs) if isinstance(a, Value)]
         while waiting:
             value = waiting[-1]
             if value in self.tensors or value in self.turned.tensors or not isinstance(value, Value):
@@ -183,7 +189,7 @@ class _Building:
             except REFUSALS as error:
                 return self._scope(step), str(error)
             waiting.pop()
-        self.result.outputs = [self._output(a) for a in self.program.outputs]
+        self.result.outputs = [self._output(a) for a in outputs]
         return None
 
     def _output(self, atom: Atom) -> Any:
@@ -513,7 +519,13 @@ def _is_large(array: Any) -> bool:
 
 
 def _plain(array: Any) -> Any:
-    """Return numbers as arguments of ops: a Python number for one number, else the array."""
+    """Return numbers as arguments of ops: a Python number for one number, else the array.
+
+    Raises:
+        NotExactError: these are strings, which the config of an op cannot hold.
+    """
+    if array.dtype.kind in "OSUT":
+        raise NotExactError("Keras' ops take no constant strings.")
     if array.ndim == 0 and array.dtype.kind in "fib" and array.dtype.itemsize >= 4:
         return array.item()
     return np.asarray(array)

@@ -402,10 +402,12 @@ def _average_pool(xs: Sequence[Any], params: Mapping[str, Any], spec: TensorSpec
     shape: Any = (1, 1, *spatial) if first else (1, *spatial, 1)
     ones = np.pad(np.ones(shape, x.dtype), widths)
 
-    def pooled(images: Any) -> Any:
-        return ops.average_pool(images, params["window"], params["strides"], "valid", layout)
+    from graphkit import layers
 
-    return ops.true_divide(pooled(ops.pad(xs[0], widths)), np.asarray(pooled(ones)))
+    window, strides = params["window"], params["strides"]
+    pool = getattr(layers, f"AveragePooling{len(window)}D")(window, strides, data_format=layout, dtype=spec.dtype)
+    counted = ops.average_pool(ones, window, strides, "valid", layout)
+    return ops.true_divide(pool(ops.pad(xs[0], widths)), np.asarray(counted))
 
 
 @_op("resize")

@@ -84,7 +84,7 @@ WHOLE = [
 
 
 # What the import refuses.
-NOT_READ = {"tf2onnx/gru_free_time", "tf2onnx/simple_rnn_free_time", "tf2onnx/multi_head_attention_cross"}
+NOT_READ = {"tf2onnx/multi_head_attention_cross"}
 
 
 def answers(name: str) -> list[tuple[list[Any], list[Any]]]:

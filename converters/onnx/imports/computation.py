@@ -15,9 +15,11 @@ from onnx import numpy_helper
 
 from graphkit import ops
 from graphkit.core import nest
-from graphkit.core.errors import SerializationError, UnsupportedError
+from graphkit.core.errors import SerializationError, UnknownSizeError, UnknownValueError, UnsupportedError
 from graphkit.graph.size_expressions import checked, evaluated
 from graphkit.ir.primitive import primitive
+from graphkit.ir.spec import TensorSpec
+from graphkit.ir.tracing import infer_specs
 from graphkit.ops._convert import shape_of
 
 from ..operators import Evaluator
@@ -54,6 +56,7 @@ class NodeComputation:
         weights: the number of weights.
         where: the layer, as messages name it.
         stacked: the positions of the outputs that are sequences of unknown length, kept as one tensor.
+        declared: the outputs as the file declares them, if their shapes depend on values.
     """
 
     def __init__(
@@ -67,8 +70,10 @@ class NodeComputation:
         weights: int,
         where: str,
         stacked: Sequence[int] = (),
+        declared: Sequence[TensorSpec] = (),
     ) -> None:
         self.node = node
+        self.declared = list(declared)
         self.sources = list(sources)
         self.captured = dict(captured)
         self.kept = list(kept)
@@ -193,4 +198,14 @@ def _computed(*inputs: Any, computation: NodeComputation) -> Any:
     return computation(*inputs)
 
 
-onnx_node_p = primitive("onnx_node", decomposition=_computed)
+def _specs(*specs: TensorSpec, computation: NodeComputation) -> Any:
+    """Infer the outputs by the decomposition; where that needs values, they are those that the file declares."""
+    try:
+        return infer_specs(_computed, specs, {"computation": computation})
+    except (UnknownSizeError, UnknownValueError):
+        if not computation.declared:
+            raise
+        return computation.declared[0] if len(computation.declared) == 1 else tuple(computation.declared)
+
+
+onnx_node_p = primitive("onnx_node", _specs, decomposition=_computed)

@@ -12,6 +12,7 @@ import re
 import warnings
 from collections import ChainMap, Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -115,6 +116,7 @@ class GraphReader:
         self.names: Counter[str] = Counter()
         self.taken: set[str] = set()
         self.paths: set[str] = set()
+        self.types: dict[str, Any] | None = None
         self.tensors: list[SymbolicTensor] = []  # whose axes have the unknown sizes, in order
         self.sizes_seen: set[Any] = set()
         self.shared: dict[int, SymbolicTensor] = {}  # by id of the initializer that several nodes read
@@ -276,17 +278,41 @@ class GraphReader:
         try:
             return self._traced(call, scope)
         except (UnknownSizeError, UnknownValueError):
-            fixed = [_as_constant(v) for v in call.inputs]
-            if all(a is b for a, b in zip(fixed, call.inputs, strict=True)):
+            fixed = call._replace(inputs=[_as_constant(v) for v in call.inputs])
+            if any(a is not b for a, b in zip(fixed.inputs, call.inputs, strict=True)):
+                with suppress(UnknownSizeError, UnknownValueError):
+                    return self._traced(fixed, scope)  # such as the scales of a Resize
+            declared = self._declared(call, scope)
+            if declared is None:
                 raise
-            return self._traced(call._replace(inputs=fixed), scope)  # such as the scales of a Resize
+            tensors = iter(self._layer(call, scope, [i for i, o in enumerate(call.node.output) if o], declared=declared))
+            return [next(tensors) if name else None for name in call.node.output]
+
+    def _declared(self, call: NodeCall, scope: Scope) -> list[list[Any]] | None:
+        """Return shape and dtype of each output of a node as the file declares or implies them, None if it does not."""
+        if scope.depth or any(isinstance(v, (list, Stacked)) for v in call.inputs):
+            return None
+        if self.types is None:
+            try:
+                graph = onnx.shape_inference.infer_shapes(self.message).graph
+            except Exception:
+                graph = self.message.graph
+            self.types = {info.name: info.type.tensor_type for info in (*graph.value_info, *graph.output)}
+        made = []
+        for kind in (self.types.get(name) for name in call.node.output if name):
+            if kind is None or not kind.HasField("shape") or kind.elem_type not in NAMES_OF_TYPES:
+                return None
+            sizes = [d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in kind.shape.dim]
+            made.append([sizes, NAMES_OF_TYPES[kind.elem_type]])
+        return made
 
     def _traced(self, call: NodeCall, scope: Scope) -> Sequence[Any]:
         trace = Trace(only_shapes=True)
         stand_ins: dict[int, Any] = {}  # id of the value that the trace sees -> the value
         kept: list[Any] = []  # what the trace sees
         node = call.node
-        with tracing(trace), names.scope_is(scope.prefix + next((o for o in node.output if o), node.name)):
+        where = scope.prefix + next((o for o in node.output if o), node.name)  # unknown sizes are named after it
+        with tracing(trace), names.scope_is(where):
             outer = ChainMap({name: _seen(v, trace, stand_ins, kept) for name, v in call.captured.items()})
             inputs = [_seen(v, trace, stand_ins, kept) for v in call.inputs]
             if not kept:
@@ -316,7 +342,7 @@ class GraphReader:
     # ----- layers -----
 
     def _layer(
-        self, call: NodeCall, scope: Scope, outputs: list[int], stacked: Sequence[int] = ()
+        self, call: NodeCall, scope: Scope, outputs: list[int], stacked: Sequence[int] = (), declared: Any = ()
     ) -> list[SymbolicTensor]:
         """Make the layer of a node and call it.
 
@@ -325,6 +351,7 @@ class GraphReader:
             scope: the graph that it belongs to.
             outputs: the positions of the outputs that the layer returns.
             stacked: the positions of those that are sequences of unknown length.
+            declared: shape and dtype of each, if they depend on values.
         """
         node = call.node
         made = _Sources(self, node)
@@ -335,7 +362,7 @@ class GraphReader:
         kept.name = scope.prefix + (node.name or next((o for o in node.output if o), node.op_type))
         layer = OnnxNode(
             kept, sources, needed_opsets(kept, scope.opsets), outer, outputs, self._functions_of(kept),
-            [self._weight_config(w, trained) for w, trained in made.weights], stacked,
+            [self._weight_config(w, trained) for w, trained in made.weights], stacked, declared,
             name=self._unique(kept.name),
         )  # fmt: skip
         for variable, (weight, _) in zip(layer.initializers, made.weights, strict=True):

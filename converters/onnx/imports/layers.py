@@ -9,9 +9,12 @@ import numpy as np
 import onnx
 from google.protobuf.json_format import MessageToDict, ParseDict, ParseError  # type: ignore[import-untyped]
 
+from graphkit.core import dtypes
+from graphkit.core.dims import Dim, public_shape
 from graphkit.core.errors import SerializationError
 from graphkit.core.serialization import graphkit_class
 from graphkit.ir.recording import is_tracing
+from graphkit.ir.spec import TensorSpec
 from graphkit.ir.tracing import current_trace
 from graphkit.ir.variable import Variable
 from graphkit.layers.layer import Layer
@@ -94,6 +97,7 @@ class OnnxNode(_FromFile):
         functions: the model's own functions that the subgraphs call, as messages or JSON.
         weights: name, shape, dtype and trainable of each initializer that the node reads alone.
         stacked: the positions of the outputs that are sequences of unknown length, kept as one tensor.
+        declared: [shape, dtype] of each output that the layer returns, if the shapes depend on values; None is an unknown size.
 
     Attributes:
         initializers: the weights, in order.
@@ -112,6 +116,7 @@ class OnnxNode(_FromFile):
         functions: Sequence[Any] = (),
         weights: Sequence[Mapping[str, Any]] = (),
         stacked: Sequence[int] = (),
+        declared: Sequence[Any] = (),
         **kwargs: Any,
     ) -> None:
         super().__init__(weights, **kwargs)
@@ -132,9 +137,15 @@ class OnnxNode(_FromFile):
             len(self.initializers),
             where,
             [int(i) for i in stacked],
+            [self._declared(number, entry) for number, entry in enumerate(declared)],
         )
         if self.op_type == "Dropout":
             self.seed_generator = SeedGenerator()
+
+    def _declared(self, number: int, entry: Any) -> TensorSpec:
+        shape, dtype = entry
+        sizes = [Dim.named(f"{self.name}/{number}_{axis}") if n is None else int(n) for axis, n in enumerate(shape)]
+        return TensorSpec(tuple(sizes), dtypes.standardize(dtype))
 
     @property
     def node(self) -> onnx.NodeProto:
@@ -194,6 +205,8 @@ class OnnxNode(_FromFile):
             "opsets": dict(computation.opsets),
             "outputs": list(computation.kept),
         }
+        if computation.declared:
+            config["declared"] = [[list(public_shape(spec.shape)), spec.dtype] for spec in computation.declared]
         if computation.stacked:
             config["stacked"] = list(computation.stacked)
         if computation.captured:

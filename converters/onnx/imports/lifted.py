@@ -15,7 +15,6 @@ from graphkit.core.errors import InvalidArgumentError, UnsupportedError
 from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.ir.primitive import PRIMITIVES
 from graphkit.ir.program import Program, Value
-from graphkit.ir.simplify import eliminate_dead
 from graphkit.ir.spec import TensorSpec
 from graphkit.ir.tracing import Trace, tracing
 from graphkit.layers.context import call_context
@@ -141,7 +140,7 @@ class _Traced:
                 if not all(t in tensors for t in node.output_tensors):
                     self._run(node, tensors)
             outputs = [self._trace.lift(tensors[t]) for t in model.outputs]
-        self.program = eliminate_dead(self._trace.program(inputs, [self._trace.wrap(o) for o in outputs]))
+        self.program = self._trace.program(inputs, [self._trace.wrap(o) for o in outputs])
 
     def _run(self, node: Any, tensors: dict[SymbolicTensor, Any]) -> None:
         layer = node.operation

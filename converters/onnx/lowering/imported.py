@@ -46,7 +46,22 @@ def _is_same_operator(equation: Equation, opset: int) -> bool:
         return False
     if not _fits(node, computation.opsets, opset, may_move=True) or not _accepts(equation, opset):
         return False
+    if node.op_type == "Resize" and not node.domain and _rounds_otherwise(equation):
+        return False
     return all(_fits(inner, computation.opsets, opset, may_move=False) for inner in inner_nodes(node))
+
+
+def _rounds_otherwise(equation: Equation) -> bool:
+    """Return whether onnx infers other sizes for a Resize than onnxruntime computes: it rounds size * factor in another precision."""
+    computation: NodeComputation = equation.params["computation"]
+    scales = computation.sources[min(2, len(computation.sources) - 1)]
+    if scales is None or scales[0] != "tensor":
+        return False
+    factors = computation.constant(scales).reshape(-1).tolist()
+    old, new = equation.inputs[0].spec.shape, equation.outputs[0].spec.shape
+    return len(factors) == len(old) and any(
+        isinstance(n, int) and isinstance(m, int) and int(n * f) != m for n, f, m in zip(old, factors, new, strict=True)
+    )
 
 
 def _accepts(equation: Equation, opset: int) -> bool:

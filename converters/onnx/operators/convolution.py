@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from itertools import product
 from typing import Any
@@ -10,7 +11,8 @@ import numpy as np
 
 from graphkit import ops
 from graphkit.core import dtypes
-from graphkit.core.errors import InvalidArgumentError, ShapeError
+from graphkit.core.dims import Dim
+from graphkit.core.errors import InvalidArgumentError, ShapeError, UnknownSizeError
 from graphkit.ops._convert import dtype_name
 from graphkit.ops.convolution import conv_input_grad_p
 
@@ -38,10 +40,19 @@ def pairs(
         return [(0, 0)] * len(window)
     found = []
     for n, w, s, d in zip(sizes, window, strides, dilations, strict=True):
+        if isinstance(n, Dim) and s > 1:
+            raise UnknownSizeError(
+                f"auto_pad={auto_pad!r} requires sizes that are known while the graph is traced; give the input a fixed shape."
+            )
         total = max((-(-n // s) - 1) * s + (w - 1) * d + 1 - n, 0)
         small = total // 2
         found.append((small, total - small) if auto_pad == "SAME_UPPER" else (total - small, small))
     return found
+
+
+def _is_same_of_free_sizes(auto_pad: str, sizes: Sequence[Any]) -> bool:
+    """Return whether the padding is Keras' "same", and must be stated so, since its widths are not known."""
+    return auto_pad == "SAME_UPPER" and any(isinstance(n, Dim) for n in sizes)
 
 
 def kernel_last(weights: Any) -> Any:
@@ -73,8 +84,10 @@ def conv(
         raise ShapeError(
             f"the input has {shape_of(x)[1]} channels; {group} groups of {shape_of(weights)[1]} are expected."
         )
-    padding = pairs(auto_pad, pads, shape_of(x)[2:], window, steps, dilation)
-    if any(p < 0 for pair in padding for p in pair):
+    padding: Any = "same"
+    if not _is_same_of_free_sizes(auto_pad, shape_of(x)[2:]):
+        padding = pairs(auto_pad, pads, shape_of(x)[2:], window, steps, dilation)
+    if any(p < 0 for pair in padding if padding != "same" for p in pair):
         raise InvalidArgumentError(f"Conv expects pads of at least 0, got {pads}.")
     kernel = kernel_last(weights)
     if bias is None:
@@ -209,11 +222,20 @@ def _windowed(
     padded = []
     for n, w, s, d, (before, after) in zip(sizes, window, steps, dilation, given, strict=True):
         span = (w - 1) * d + 1
+        if isinstance(n, Dim):
+            if after + s > span:  # the number of windows depends on the size
+                raise UnknownSizeError("ceil_mode requires sizes that are known while the graph is traced.")
+            padded.append((before, after + s - 1))
+            continue
         out = -(-(n + before + after - span) // s) + 1
         if (out - 1) * s >= n + before:  # a window must start inside of the input or its front padding
             out -= 1
         padded.append((before, max((out - 1) * s + span - n - before, after)))
     return steps, dilation, given, padded
+
+
+def _is_plain_same(x: Any, auto_pad: str, dilations: Any) -> bool:
+    return _is_same_of_free_sizes(auto_pad, shape_of(x)[2:]) and all(d == 1 for d in dilations or ())
 
 
 def _pad(x: Any, padding: Pairs, value: Any) -> Any:
@@ -258,6 +280,8 @@ def max_pool(
     strides: Any = None,
 ) -> Any:
     """Return the largest element of each window, and its position in the input."""
+    if node.outputs < 2 and _is_plain_same(x, auto_pad, dilations):
+        return ops.max_pool(x, tuple(kernel_shape), tuple(strides or (1,) * len(kernel_shape)), "same", _FIRST)
     steps, dilation, _, padding = _windowed(x, auto_pad, ceil_mode, dilations, kernel_shape, pads, strides)
     if node.outputs < 2 and all(d == 1 for d in dilation) and 1 <= len(kernel_shape) <= 3:
         return ops.max_pool(_pad(x, padding, _lowest(dtype_name(x))), tuple(kernel_shape), steps, "valid", _FIRST)
@@ -284,9 +308,8 @@ def _positions(x: Any, chosen: Any, places: Any, steps: Any, dilation: Any, padd
     flat: Any = 0
     for axis in order:
         flat = ops.add(ops.multiply(flat, sizes[axis + 2]), coordinates[axis])
-    images = int(np.prod(sizes[2:]))
-    base = np.arange(sizes[0] * sizes[1], dtype=np.int64).reshape(sizes[0], sizes[1], *[1] * len(steps)) * images
-    return ops.cast(ops.add(flat, base), "int64")
+    base = ops.reshape(ops.arange(sizes[0] * sizes[1], dtype="int64"), (sizes[0], sizes[1], *[1] * len(steps)))
+    return ops.cast(ops.add(flat, ops.multiply(base, math.prod(sizes[2:]))), "int64")
 
 
 @operator("AveragePool")
@@ -302,6 +325,8 @@ def average_pool(
     strides: Any = None,
 ) -> Any:
     """Average each window; padding counts only with `count_include_pad`."""
+    if not count_include_pad and _is_plain_same(x, auto_pad, dilations):
+        return ops.average_pool(x, tuple(kernel_shape), tuple(strides or (1,) * len(kernel_shape)), "same", _FIRST)
     steps, dilation, given, padding = _windowed(x, auto_pad, ceil_mode, dilations, kernel_shape, pads, strides)
     if all(pair == (0, 0) for pair in padding) and all(d == 1 for d in dilation):
         return ops.average_pool(x, tuple(kernel_shape), steps, "valid", _FIRST)

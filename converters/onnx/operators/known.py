@@ -14,6 +14,9 @@ from graphkit.ops import _convert
 
 from .sizes import Sizes
 
+# The arguments that are sizes: unknown ones may be new unknown sizes. Others, such as axes, decide the rank of the result.
+_SIZES = frozenset({"shape", "input", "sizes", "repeats", "tiles", "pads", "starts", "ends", "split", "K", "depth"})
+
 
 def array(value: Any, argument: str) -> Any:
     """Return a value as a plain array.
@@ -42,10 +45,12 @@ def ints(value: Any, argument: str) -> list[Any]:
 def _measured(value: Tracer, argument: str) -> list[Any]:
     """Return sizes that are computed from data: ints where the program is traced for given data, else new unknown sizes."""
     shape = value.spec.shape
-    if len(shape) > 1 or not all(isinstance(n, int) for n in shape):
+    is_size = argument in _SIZES or value.trace.samples is not None
+    if not is_size or len(shape) > 1 or not all(isinstance(n, int) for n in shape):
         array(value, argument)  # raises
     count = shape[0] if shape else 1
-    return [measured_size(value, partial(_element, place=i), f"{argument}{i}") for i in range(int(count))]
+    assert isinstance(count, int)
+    return [measured_size(value, partial(_element, place=i), f"{argument}{i}") for i in range(count)]
 
 
 def _element(numbers: Any, place: int) -> int:

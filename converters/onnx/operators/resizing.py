@@ -211,7 +211,7 @@ def _targets(scales: Any, sizes: Any, old: Sequence[Any], policy: str) -> tuple[
 def _scaled(size: Any, factor: float) -> Any:
     """Return floor(size * factor), for an unknown size too where the factor is a fraction of small numbers."""
     if not isinstance(size, Dim):
-        return int(np.floor(size * factor))
+        return int(np.floor(np.float32(size) * np.float32(factor)))  # as onnxruntime: 12 * float32(7 / 12) is 7
     fraction = Fraction(factor).limit_denominator(64)
     if float(fraction) != factor:
         raise UnknownSizeError(

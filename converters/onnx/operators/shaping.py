@@ -160,6 +160,9 @@ def _split(x: Any, lengths: Sequence[int] | None, axis: int, parts: int) -> Any:
     return tuple(ops.split(x, [int(n) for n in np.cumsum(lengths[:-1])], axis=axis))
 
 
+_NO_END = 10**9  # tf2onnx writes this number for the end of an axis, others the largest integer
+
+
 @operator("Slice")
 def slice_attributes(x: Any, *, starts: Any, ends: Any, axes: Any = None) -> Any:
     """Take a range of each axis; the ranges are attributes."""
@@ -175,13 +178,13 @@ def slice_(x: Any, starts: Any, ends: Any, axes: Any = None, steps: Any = None) 
     key = [slice(None)] * rank(x)
     for start, stop, axis, step in zip(first, last, places, strides, strict=True):
         key[axis] = _range(start, stop, step, shape_of(x)[axis])
-    return x[tuple(key)] if key else x
+    return ops.get_item(x, tuple(key)) if key else x  # an array cannot be indexed by unknown sizes itself
 
 
 def _range(start: Any, stop: Any, step: int, size: Any) -> slice:
     """Return a Python slice; ends far outside mean the axis' ends."""
     if isinstance(size, Dim) or isinstance(start, Dim) or isinstance(stop, Dim):
-        limit = np.iinfo(np.int32).max
+        limit = _NO_END
         clean = [None if not isinstance(v, Dim) and abs(v) >= limit else v for v in (start, stop)]
         return slice(clean[0] or None, clean[1], step)
     if step > 0:

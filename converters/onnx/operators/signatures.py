@@ -73,13 +73,14 @@ def signature_of(domain: str, name: str, opset: int) -> Signature | None:
         inputs,
         (schema.min_input, schema.max_input),
         (schema.min_output, schema.max_output),
-        {key: _kind_of(attribute) for key, attribute in schema.attributes.items()},
+        {key: _number(attribute.type) for key, attribute in schema.attributes.items()},
         frozenset(key for key, attribute in schema.attributes.items() if attribute.required),
     )
 
 
-def _kind_of(attribute: Any) -> int:  # the stubs of onnx lack the number of the kind
-    return int(attribute.type.value)
+def _number(kind: Any) -> int:
+    """Return the number of an attribute's type, which the stubs of onnx declare as another class."""
+    return int(kind.value)
 
 
 def check_node(node: onnx.NodeProto, domain: str, inputs: Sequence[Any], opset: int) -> None:

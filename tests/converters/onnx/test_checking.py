@@ -82,7 +82,6 @@ import numpy as np
 import graphkit
 from graphkit import Input, Model, layers
 
-graphkit.utils.set_random_seed(0)
 image, words = Input((None, None, 3), name="image"), Input((None,), dtype="int32", name="words")
 x = layers.BatchNormalization()(layers.Conv2D(4, 3, activation="gelu")(image))
 x = layers.GroupNormalization(2)(layers.UpSampling2D(interpolation="bilinear")(x))
@@ -91,20 +90,25 @@ w = layers.Embedding(9, 8, mask_zero=True)(words)
 w = layers.MultiHeadAttention(2, 4)(w, w)
 w = layers.LSTM(4)(layers.LayerNormalization()(w))
 model = Model({"b": image, "a": words}, {"y": layers.Dense(2)(layers.Concatenate()([x, w])), "x": x})
+random = np.random.default_rng(0)
+model.set_weights([random.uniform(0.1, 1.0, w.shape).astype(w.dtype) for w in model.get_weights()])
 for i, options in enumerate([{}, {"opset": 13}, {"opset": 23, "optimize": True}, {"dtype": "float16"}, {"external_data": True}]):
     model.export(f"{sys.argv[1]}/{i}.onnx", **options)
+for i, path in enumerate(sys.argv[2:]):
+    graphkit.load(path, lift=bool(i % 2)).export(f"{sys.argv[1]}/imported{i}.onnx")
 """
+IMPORTED = sorted((Path(__file__).resolve().parents[3] / "fixtures" / "onnx").rglob("*.onnx"))[::25]
 
 
 def digests(folder: Path, seed: str) -> dict[str, str]:
     """Return the digest of each file that another process exports."""
     folder.mkdir()
     environment = {**os.environ, "PYTHONHASHSEED": seed}
-    subprocess.run([sys.executable, "-c", NETS, str(folder)], check=True, env=environment)
+    subprocess.run([sys.executable, "-c", NETS, str(folder), *map(str, IMPORTED)], check=True, env=environment)
     return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.iterdir())}
 
 
 def test_the_same_model_gives_the_same_bytes_in_each_process(tmp_path: Path) -> None:
     first: Any = digests(tmp_path / "first", "1")
-    assert len(first) == 6
+    assert len(first) == 6 + len(IMPORTED)
     assert digests(tmp_path / "second", "2") == first

@@ -117,9 +117,9 @@ DEFECTS = [
     ),
     *in_file(
         "converters/onnx/tidy.py",
-        ("onnx: padding is folded into pooling of negative numbers", "maker is None or not _is_never_negative(maker)", "maker is None"),
+        ("onnx: padding is folded into pooling of negative numbers", "and maker is not None and _is_never_negative(maker))", "and maker is not None)"),
         ("onnx: clip counts as never negative", 'return bool(equation.params["low"] >= 0)', "return True"),
-        ("onnx: padding with other numbers is folded into a convolution", 'zero = isinstance(filling, Literal) and not filling.array.any()', "zero = isinstance(filling, Literal)"),
+        ("onnx: padding with other numbers is folded into a convolution", "if more is None or _filling(pad) != 0 or", "if more is None or"),
         ("onnx: padding of channels is folded into a convolution", "    if any(tuple(w) != (0, 0) for axis, w in enumerate(widths) if axis not in spatial):\n        return None\n", ""),
         ("onnx: paddings of both are not added up", "pads = tuple((a + c, b + d) for (a, b), (c, d) in zip(own, more, strict=True))", "pads = tuple((c, d) for (a, b), (c, d) in zip(own, more, strict=True))"),
         ("onnx: a padding as wide as the window is folded into pooling", 'if any(max(w) >= k for w, k in zip(more, pool.params["window"], strict=True)):', 'if any(max(w) > k for w, k in zip(more, pool.params["window"], strict=True)):'),

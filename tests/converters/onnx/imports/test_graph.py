@@ -516,3 +516,32 @@ def test_the_export_of_a_lifted_model_has_the_names_of_the_files_outputs(tmp_pat
     lifted = graphkit.load(mlp())
     lifted.export(tmp_path / "again.onnx")
     assert [o.name for o in onnx.load(tmp_path / "again.onnx").graph.output] == ["y"]
+
+
+@pytest.mark.parametrize(
+    ("operator", "second", "rank"),
+    [
+        ("Reshape", np.array([3, -1]), 2), ("Expand", np.array([5, 2, 3]), 3), ("Tile", np.array([2, 3]), 2),
+        ("ReduceSum", np.array([1]), 2), ("Unsqueeze", np.array([0]), 3), ("Squeeze", np.array([0]), 1), ("CumSum", np.array(1), 2), ("Pad", np.array([1, 0, 0, 2]), 2),
+        ("Trilu", np.array(1), 2),
+    ],
+)  # fmt: skip
+def test_shapes_and_axes_that_are_inputs(tmp_path: Path, operator: str, second: Any, rank: int) -> None:
+    """What an operator does may depend on values: the shapes are those that the file declares, or new unknown sizes."""
+    x = real(1, 3) if operator == "Squeeze" else real(2, 3)
+    shape = list(second.shape)
+    graph = helper.make_graph(
+        [node(operator, ["x", "s"], ["y"])],
+        "g",
+        [info("x", *x.shape), info("s", *shape, dtype="int64", is_scalar=not shape)],
+        [info("y", *(f"y{i}" for i in range(rank)))],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    imported = opened(model, tmp_path)
+    (expected,) = reference(model, x, second)
+    np.testing.assert_allclose(outputs(imported, x, second)[0], expected, rtol=1e-5)
+    imported.export(tmp_path / "again.onnx")
+    np.testing.assert_allclose(reference(str(tmp_path / "again.onnx"), x, second)[0], expected, rtol=1e-5)
+    variable = graphkit.Variable(x)
+    _, (gradient,) = graphkit.value_and_grad(lambda: graphkit.ops.sum(imported([variable, second])), [variable])()
+    assert gradient.shape == x.shape

@@ -125,3 +125,54 @@ def test_circular_padding_of_free_sizes(tmp_path: Path) -> None:
         constants(pads=np.array([0, 0, 1, 2, 0, 0, 2, 1])),
     )
     agrees(model, tmp_path, real(2, 2, 4, 6), real(1, 2, 5, 3))
+
+
+def test_resize_by_a_float32_factor_rounds_as_onnxruntime(tmp_path: Path) -> None:
+    """12 * float32(7 / 12) is less than 7, but 7 in float32."""
+    scales = np.array([1, 1, 7 / 12, 9 / 12], np.float32)
+    resize = node("Resize", ["x", "", "scales"], ["y"], mode="linear")
+    model = graph_model([resize], [info("x", "batch", 2, 12, 12)], ["y"], constants(scales=scales))
+    agrees(model, tmp_path, real(2, 2, 12, 12), real(1, 2, 12, 12))
+
+
+@pytest.mark.parametrize("operator", ["Conv", "MaxPool", "AveragePool"])
+def test_same_padding_with_strides_of_free_sizes(tmp_path: Path, operator: str) -> None:
+    inputs = ["x", "w"] if operator == "Conv" else ["x"]
+    window = node(operator, inputs, ["y"], auto_pad="SAME_UPPER", strides=[2, 2], kernel_shape=[3, 3])
+    model = graph_model(
+        [window], [info("x", *FREE)], ["y"], constants(w=real(3, 2, 3, 3)) if operator == "Conv" else ()
+    )
+    agrees(model, tmp_path, real(2, 2, 5, 6), real(1, 2, 8, 7))
+
+
+@pytest.mark.parametrize("pads", [[0, 0, 0, 0], [1, 1, 1, 1]])
+def test_ceil_mode_of_free_sizes(tmp_path: Path, pads: list[int]) -> None:
+    pool = node("MaxPool", ["x"], ["y"], ceil_mode=1, strides=[2, 2], kernel_shape=[3, 3], pads=pads)
+    model = graph_model([pool], [info("x", *FREE)], ["y"])
+    agrees(model, tmp_path, real(2, 2, 5, 6), real(1, 2, 8, 7))
+
+
+def test_positions_of_the_largest_elements_of_a_free_batch(tmp_path: Path) -> None:
+    pool = node("MaxPool", ["x"], ["largest", "y"], strides=[2, 2], kernel_shape=[2, 2])
+    model = graph_model([pool], [info("x", *FREE)], ["y"], output_dtype="int64")
+    agrees(model, tmp_path, real(2, 2, 4, 6), real(3, 2, 8, 4))
+
+
+def test_a_slice_to_a_billion_takes_a_free_axis_whole(tmp_path: Path) -> None:
+    cut = node("Slice", ["x", "starts", "ends", "axes"], ["y"])
+    known = constants(starts=np.array([0, 1]), ends=np.array([10**9, 10**9]), axes=np.array([2, 3]))
+    model = graph_model([cut], [info("x", *FREE)], ["y"], known)
+    agrees(model, tmp_path, real(2, 2, 4, 6), real(3, 2, 8, 4))
+
+
+def test_a_constant_is_cut_at_a_free_size(tmp_path: Path) -> None:
+    """Position numbers, of which as many are taken as there are words."""
+    nodes = [
+        node("Shape", ["x"], ["s"], start=3, end=4),
+        node("Slice", ["positions", "zero", "s", "axis"], ["p"]),
+        node("Gather", ["table", "p"], ["e"]),
+        node("Add", ["x", "e"], ["y"]),
+    ]
+    known = constants(positions=np.arange(8)[None], zero=np.array([0]), axis=np.array([1]), table=real(8))
+    model = graph_model(nodes, [info("x", *FREE)], ["y"], known)
+    agrees(model, tmp_path, real(2, 2, 4, 6), real(3, 2, 8, 4))
