@@ -116,6 +116,11 @@ def conv_transpose(
     strides: Any = None,
 ) -> Any:
     """Compute a transposed convolution of channels-first images."""
+    channels, taken = shape_of(x)[1], shape_of(weights)[0]
+    if (isinstance(channels, int) and channels != taken) or group < 1 or taken % group:
+        raise ShapeError(
+            f"weights of shape {shape_of(weights)} and group={group} do not fit an input of {channels} channels."
+        )
     window = list(shape_of(weights)[2:])
     count = len(window)
     steps, dilation = tuple(strides or (1,) * count), tuple(dilations or (1,) * count)

@@ -222,12 +222,22 @@ def use(path: Path) -> str:
                 outcome = "loaded"
                 feeds = inputs_of(model)
                 if feeds is not None:
-                    model(feeds)
-                    outcome = "run"
+                    outcome = called(model, feeds)
             except GraphKitError as error:
                 if " cannot be opened: " in str(error):  # the message does not say what is wrong
                     raise AssertionError(str(error)) from error
         return outcome
+
+
+def called(model: Any, feeds: Any) -> str:
+    """Call a model; return "run", or what kept it from running: the file may ask for what no machine can compute."""
+    try:
+        model(feeds)
+    except (ValueError, OverflowError, MemoryError) as error:
+        if isinstance(error, GraphKitError):
+            raise
+        return f"loaded, but {place_of(error)}"
+    return "run"
 
 
 def inputs_of(model: Any) -> Any:

@@ -94,6 +94,12 @@ MALFORMED: dict[str, tuple[onnx.ModelProto, str]] = {
     "an If without branches": (
         model([node("If", "c")], [tensor("c", np.array(True))]), "then_branch",
     ),
+    "a group that does not divide the channels": (
+        model([node("ConvTranspose", "x w", group=3)], [tensor("w", np.ones((4, 1, 2), "float32"))], ("batch", 4, 5)), "group=3",
+    ),
+    "weights for other channels": (
+        model([node("ConvTranspose", "x w")], [tensor("w", np.ones((3, 1, 2), "float32"))], ("batch", 4, 5)), "4 channels",
+    ),
     "a tensor with too few values": (
         with_changes(lambda m: m.graph.initializer[0].dims.append(5)), "cannot be read",
     ),
