@@ -81,6 +81,7 @@ def lift(model: Functional, data_format: str = "channels_first", consume: bool =
     if data_format not in ("channels_first", "channels_last"):
         raise InvalidArgumentError(f"`data_format` expects 'channels_first' or 'channels_last', got {data_format!r}.")
     turned = data_format == "channels_last"
+    calls = {operation: list(operation.nodes) for operation in model.operations}
     traced = _Traced(model)
     images = _images(traced.program) if turned else set()
     inputs = [
@@ -92,6 +93,8 @@ def lift(model: Functional, data_format: str = "channels_first", consume: bool =
             traced.program, inputs, traced.blocks, traced.reasons, traced.given, traced.holders, turned, consume
         )
     except lifting.NotExactError as error:
+        for operation, nodes in calls.items():  # attempts forget the calls of the layers that they keep
+            operation.nodes[:] = nodes
         model.import_report = ImportReport(len(traced.blocks), kept=dict.fromkeys(traced.blocks, str(error)))
         return model
     result = Functional(_one(made.inputs), _one(made.outputs), name=model.name)
