@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,7 +44,7 @@ def _compute(root: GraphBuilder, size: Dim) -> str:
 def _term(root: GraphBuilder, coefficient: int, atoms: Sequence[Any]) -> str:
     product: str | None = root.ints([coefficient]) if coefficient != 1 or not atoms else None
     for atom in atoms:
-        factor = _named(root, atom) if isinstance(atom, str) else _floor_division(root, *atom[1:])
+        factor = _named(root, atom) if isinstance(atom, str) else _OF_TWO[atom[0]](root, *atom[1:])
         product = factor if product is None else root.op("Mul", product, factor)
     assert product is not None
     return product
@@ -73,6 +73,14 @@ def _floor_division(root: GraphBuilder, dividend: Dim, divisor: int) -> str:
         number = root.op("Sub", number, root.op("Mod", number, by))
     made: str = root.op("Div", number, by)
     return made
+
+
+def _largest(root: GraphBuilder, a: Size, b: Size) -> str:
+    made: str = root.op("Max", size_vector(root, a), size_vector(root, b))
+    return made
+
+
+_OF_TWO: dict[str, Callable[..., str]] = {"//": _floor_division, "max": _largest}
 
 
 def _never_negative(size: Dim) -> bool:

@@ -1,7 +1,7 @@
 """Unknown axes: integers known by name only, and polynomials of them.
 
-A `Dim` is an integer polynomial over atoms; an atom is a name (`batch`) or a floor division (`(time - 1) // 2`). Equal
-expressions compare equal under `==` and `hash`, so shapes with unknown axes compare like shapes without.
+A `Dim` is an integer polynomial over atoms; an atom is a name (`batch`), a floor division (`(time - 1) // 2`) or the larger of two
+sizes. Equal expressions compare equal under `==` and `hash`, so shapes with unknown axes compare like shapes without.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from graphkit.core.errors import UnknownSizeError
 Size: TypeAlias = "int | Dim"
 Shape: TypeAlias = "tuple[Size, ...]"
 
-# An atom is a name or ("//", dividend, divisor); a monomial a sorted tuple of atoms; a polynomial {monomial: coefficient}.
-_Atom: TypeAlias = "str | tuple[str, Dim, int]"
+# An atom is a name, ("//", dividend, divisor) or ("max", size, size); a monomial a sorted tuple of atoms; a polynomial
+# {monomial: coefficient}.
+_Atom: TypeAlias = "str | tuple[str, Dim, Size]"
 _Monomial: TypeAlias = "tuple[_Atom, ...]"
 
 
@@ -143,7 +144,7 @@ class Dim:
         found: set[str] = set()
         for monomial in self._terms:
             for atom in monomial:
-                found |= {atom} if isinstance(atom, str) else atom[1].names()
+                found |= {atom} if isinstance(atom, str) else atom[1].names() | names_of(atom[2])
         return found
 
     def products(self) -> list[tuple[list[Dim], int]]:
@@ -159,7 +160,7 @@ class Dim:
         return monomial[0] if len(monomial) == 1 and isinstance(monomial[0], str) else None
 
     def terms(self) -> list[tuple[int, _Monomial]]:
-        """Return (coefficient, atoms) of each term; an atom is a name or ("//", dividend, divisor)."""
+        """Return (coefficient, atoms) of each term; an atom is a name, ("//", dividend, divisor) or ("max", size, size)."""
         return [(c, m) for m, c in self._terms.items()]
 
     def __str__(self) -> str:
@@ -181,13 +182,37 @@ def _atom_key(atom: _Atom) -> str:
 
 
 def _atom_str(atom: _Atom) -> str:
-    return atom if isinstance(atom, str) else f"(({atom[1]}) // {atom[2]})"
+    if isinstance(atom, str):
+        return atom
+    return f"max({atom[1]}, {atom[2]})" if atom[0] == "max" else f"(({atom[1]}) // {atom[2]})"
 
 
 def _evaluate_atom(atom: _Atom, sizes: Mapping[str, Size]) -> Size:
     if isinstance(atom, str):
         return sizes.get(atom, Dim.named(atom))
-    return size_evaluate(atom[1], sizes) // atom[2]
+    first, second = size_evaluate(atom[1], sizes), size_evaluate(atom[2], sizes)
+    if atom[0] == "max":
+        return largest(first, second)
+    assert isinstance(second, int)  # divisors are known
+    return first // second
+
+
+def names_of(size: Size) -> set[str]:
+    """Return the names that a size depends on; an int depends on none."""
+    return size.names() if isinstance(size, Dim) else set()
+
+
+def largest(a: Size, b: Size) -> Size:
+    """Return the larger of two sizes, which are not negative."""
+    gap = a - b
+    if isinstance(gap, int):
+        return a if gap >= 0 else b
+    signs = {coefficient > 0 for coefficient, _ in gap.terms()}
+    if len(signs) == 1:  # a sum of sizes, or the opposite of one
+        return a if signs == {True} else b
+    first, second = sorted((a, b), key=lambda size: (isinstance(size, int), str(size)))  # max(a, b) == max(b, a)
+    assert isinstance(first, Dim)
+    return Dim({(("max", first, second),): 1})
 
 
 def size_evaluate(size: Size, sizes: Mapping[str, Size]) -> Size:

@@ -1,6 +1,6 @@
 """Sizes that are computed from the sizes of tensors, as JSON data that layers keep in their configs.
 
-An expression is an int, ["size", index of an input, axis], or ["+" | "*" | "//", ...] of expressions.
+An expression is an int, ["size", index of an input, axis], or ["+" | "*" | "//" | "max", ...] of expressions.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 from functools import reduce
 from typing import Any
 
-from graphkit.core.dims import Dim
+from graphkit.core.dims import Dim, largest
 from graphkit.core.errors import InvalidArgumentError, SerializationError, ShapeError
 from graphkit.graph.symbolic import SymbolicTensor
 
-_SIGNS: dict[str, Callable[[Any, Any], Any]] = {"+": operator.add, "*": operator.mul, "//": operator.floordiv}
+_SIGNS: dict[str, Callable[[Any, Any], Any]] = {"+": operator.add, "*": operator.mul, "//": operator.floordiv, "max": largest}
 
 
 def expression(size: Any, inputs: list[SymbolicTensor], sources: Sequence[SymbolicTensor]) -> Any:
@@ -49,8 +49,8 @@ def _atom_expression(atom: Any, size: Dim, inputs: list[SymbolicTensor], sources
         if dim == size:
             raise SerializationError(f"the size {size} does not occur in the tensors that it was computed from")
         return expression(dim, inputs, sources)
-    _, dividend, divisor = atom
-    return ["//", expression(dividend, inputs, sources), divisor]
+    sign, first, second = atom
+    return [sign, expression(first, inputs, sources), expression(second, inputs, sources)]
 
 
 def checked(value: Any, where: str) -> Any:
@@ -63,7 +63,7 @@ def checked(value: Any, where: str) -> Any:
         if value[0] != "size" and (value[0] != "//" or len(value) == 3):
             return [value[0], *(checked(v, where) for v in value[1:])]
     raise InvalidArgumentError(
-        f"{where} must be an int or ['size', input, axis], ['+', ...], ['*', ...], ['//', dividend, divisor]; got {value!r}."
+        f"{where} must be an int or ['size', input, axis], ['+', ...], ['*', ...], ['max', ...], ['//', dividend, divisor]; got {value!r}."
     )
 
 

@@ -186,8 +186,8 @@ def _divide_unknown(total: Dim, known: Dim) -> Size | None:
     rest: Size | None = total
     for atom in atoms:
         size: Size = Dim({(atom,): 1})
-        if not isinstance(atom, str) and factor % atom[2] == 0:  # 2 * (n // 2) elements are n
-            size, factor = atom[1], factor // atom[2]
+        if not isinstance(atom, str) and atom[0] == "//" and isinstance(atom[2], int) and factor % atom[2] == 0:
+            size, factor = atom[1], factor // atom[2]  # 2 * (n // 2) elements are n
         if not isinstance(rest, Dim) or not isinstance(size, Dim):
             return None
         rest = rest.divided_by(size)

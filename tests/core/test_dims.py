@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphkit.core.dims import Dim, Size, is_static, product, public_shape, size_evaluate
+from graphkit.core.dims import Dim, Size, is_static, largest, product, public_shape, size_evaluate
 
 N, M = Dim.named("n"), Dim.named("m")
 
@@ -92,3 +92,16 @@ def _compute(tree: object, sizes: dict[str, int] | None) -> Size:
 def test_computing_and_then_evaluating_is_evaluating_and_then_computing(tree: object, n: int, m: int) -> None:
     sizes = {"n": n, "m": m}
     assert size_evaluate(_compute(tree, None), dict(sizes)) == _compute(tree, sizes)
+
+
+def test_the_larger_of_two_sizes() -> None:
+    n, m = Dim.named("n"), Dim.named("m")
+    assert largest(3, 5) == 5
+    assert largest(n, n + 2) == n + 2
+    assert largest(n + m, n) == n + m
+    assert largest(n, m) == largest(m, n)
+    assert str(largest(n, m)) == "max(m, n)"
+    assert largest(n, m).evaluate({"n": 4}) == largest(4, m)
+    assert [largest(n, m).evaluate({"n": a, "m": b}) for a, b in ((4, 7), (9, 7))] == [7, 9]
+    assert (largest(n, 8) - 1).evaluate({"n": 3}) == 7
+    assert largest(n, m).names() == {"n", "m"}

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from graphkit import ops
-from graphkit.core.dims import Dim
+from graphkit.core.dims import Dim, largest
 from graphkit.core.errors import UnknownSizeError
 
 _INTEGERS = {6: "int32", 7: "int64"}  # element types that sizes may be cast to
@@ -170,11 +170,15 @@ def _remainder(a: Any, b: Any) -> Any:
 
 
 def _larger(a: Any, b: Any) -> Any:
-    return b if _is_less(a, b) else a
+    if any(isinstance(v, (Ratio, Fraction)) for v in (a, b)):
+        return b if _is_less(a, b) else a
+    return largest(a, b)
 
 
 def _smaller(a: Any, b: Any) -> Any:
-    return a if _is_less(a, b) else b
+    if any(isinstance(v, (Ratio, Fraction)) for v in (a, b)):
+        return a if _is_less(a, b) else b
+    return a + b - largest(a, b)
 
 
 _ELEMENTWISE: dict[str, Callable[..., Any]] = {

@@ -21,7 +21,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::graphkit.saving.formats.Convert
 ROWS: Mapping[str, Any] = json.loads((FOLDER / "index.json").read_text())
 REFUSED = {  # what a functional model cannot hold, and the words that say so
     "skl2onnx/tfidf": "Tokenizer",
-    "tf2onnx/multi_head_attention_cross": "its size is not known to be 1",
 }
 NOT_DIFFERENTIABLE = ("torch_legacy/script_loop_condition",)
 NOT_IN_NEW_OPSETS = ("torch_legacy/opset9_pad_upsample",)  # it has an operator that opset 10 withdrew

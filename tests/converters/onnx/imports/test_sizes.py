@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import graphkit
 
-from .graphs import graph_model, info, real, reference, saved
+from .graphs import graph_model, info, real, reference, saved, weights
 from .test_graph import check, outputs
 
 node = helper.make_node
@@ -176,3 +176,24 @@ def test_a_constant_is_cut_at_a_free_size(tmp_path: Path) -> None:
     known = constants(positions=np.arange(8)[None], zero=np.array([0]), axis=np.array([1]), table=real(8))
     model = graph_model(nodes, [info("x", *FREE)], ["y"], known)
     agrees(model, tmp_path, real(2, 2, 4, 6), real(3, 2, 8, 4))
+
+
+@pytest.mark.parametrize("operator", ["Max", "Min"])
+@pytest.mark.parametrize("shape", [(2, 3, 5), (2, 6, 4), (1, 4, 4)])
+def test_the_larger_and_the_smaller_of_free_sizes(tmp_path: Path, operator: str, shape: tuple[int, ...]) -> None:
+    """Pad images to squares of the larger side; cut them to squares of the smaller one."""
+    ends = {
+        "Max": [
+            node("Sub", ["side", "sizes"], ["rest"]), node("Concat", ["zeros", "rest"], ["pads"], axis=0),
+            node("Pad", ["x", "pads", "", "axes"], ["y"]),
+        ],
+        "Min": [node("Concat", ["side", "side"], ["square"], axis=0), node("Slice", ["x", "zeros", "square", "axes"], ["y"])],
+    }  # fmt: skip
+    nodes = [
+        node("Shape", ["x"], ["sizes"], start=1),
+        node("Split", ["sizes"], ["h", "w"], num_outputs=2),
+        node(operator, ["h", "w"], ["side"]),
+        *ends[operator],
+    ]
+    constants = weights(zeros=np.array([0, 0]), axes=np.array([1, 2]))
+    check(graph_model(nodes, [info("x", "n", "h", "w")], ["y"], constants), tmp_path, real(*shape))
