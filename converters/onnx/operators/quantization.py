@@ -29,9 +29,13 @@ def spread(vector: Any, like: Any, axis: int, block_size: int = 0) -> Any:
 
 
 def limited(x: Any, dtype: str) -> Any:
-    """Round to the nearest even integer, limit to the range of an integer dtype, and cast."""
-    low, high = dtypes.integer_range(dtype)
-    return converted(ops.clip(ops.round(x), float(low), float(high)), dtype)
+    """Round to the nearest even integer, limit to the range of an integer dtype, and cast.
+
+    What is not a number becomes the lowest integer, as in onnxruntime.
+    """
+    rounded = ops.round(x)
+    low, high = (scalar(float(bound), rounded) for bound in dtypes.integer_range(dtype))
+    return converted(ops.minimum(ops.where(ops.greater(rounded, low), rounded, low), high), dtype)
 
 
 @operator("QuantizeLinear")

@@ -546,3 +546,17 @@ def test_shapes_and_axes_that_are_inputs(tmp_path: Path, operator: str, second: 
     variable = graphkit.Variable(x)
     _, (gradient,) = graphkit.value_and_grad(lambda: graphkit.ops.sum(imported([variable, second])), [variable])()
     assert gradient.shape == x.shape
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint16"])
+def test_what_is_not_a_number_is_quantized_as_onnxruntime_does(dtype: str) -> None:
+    model = graph_model(
+        [node("QuantizeLinear", ["x", "s", "z"], ["y"])],
+        [info("x", "n")],
+        ["y"],
+        weights(s=np.float32(0.5), z=np.array(3, dtype)),
+        opset=21,
+        output_dtype=dtype,
+    )
+    x = np.array([np.nan, np.inf, -np.inf, 1.3, 1e9, -1e9, 0.25, 0.75], np.float32)
+    np.testing.assert_array_equal(outputs(graphkit.load(model, lift=False), x)[0], reference(model, x)[0])
