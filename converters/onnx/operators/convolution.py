@@ -12,7 +12,7 @@ import numpy as np
 from graphkit import ops
 from graphkit.core import dtypes
 from graphkit.core.dims import Dim
-from graphkit.core.errors import InvalidArgumentError, ShapeError, UnknownSizeError
+from graphkit.core.errors import InvalidArgumentError, ShapeError, UnknownSizeError, UnsupportedError
 from graphkit.ops._convert import dtype_name
 from graphkit.ops.convolution import conv_input_grad_p
 
@@ -22,6 +22,7 @@ from .table import NodeCall, operator
 
 Pairs = list[tuple[int, int]]
 _FIRST = "channels_first"
+_MAX_AXES = 3  # spatial axes of a convolution of ops
 
 
 def pairs(
@@ -89,6 +90,8 @@ def conv(
         padding = pairs(auto_pad, pads, shape_of(x)[2:], window, steps, dilation)
     if any(p < 0 for pair in padding if padding != "same" for p in pair):
         raise InvalidArgumentError(f"Conv expects pads of at least 0, got {pads}.")
+    if count > _MAX_AXES:
+        return _conv_of_many_axes(x, weights, bias, steps, padding, dilation, group)
     kernel = kernel_last(weights)
     if bias is None:
         return ops.cast(ops.conv(x, kernel, steps, padding, _FIRST, dilation), dtype_name(x))
@@ -98,6 +101,40 @@ def conv(
         else ops.add(ops.conv(x, kernel, steps, padding, _FIRST, dilation), ops.reshape(bias, (-1, *[1] * count))),
         dtype_name(x),
     )
+
+
+def _conv_of_many_axes(
+    x: Any, weights: Any, bias: Any, steps: Sequence[int], padding: Any, dilation: Sequence[int], group: int
+) -> Any:
+    """Convolve images of more than three spatial axes: an axis along which single elements are taken becomes part of the batch.
+
+    Raises:
+        UnsupportedError: there is no such axis.
+    """
+    window = shape_of(weights)[2:]
+    free = [
+        a
+        for a, (k, s) in enumerate(zip(window, steps, strict=True))
+        if k == s == 1 and (padding == "same" or not any(padding[a]))
+    ]
+    if not free:
+        raise UnsupportedError(
+            f"a convolution over {len(window)} axes is supported only if its window has size 1 along all but {_MAX_AXES} of them."
+        )
+    axis = free[-1]
+
+    def without(values: Sequence[Any]) -> list[Any]:
+        return [v for a, v in enumerate(values) if a != axis]
+
+    batch, size = shape_of(x)[0], shape_of(x)[2 + axis]
+    moved = ops.moveaxis(x, 2 + axis, 1)
+    images = ops.reshape(moved, (batch * size, *shape_of(moved)[2:]))
+    made = conv(
+        images, ops.squeeze(weights, 2 + axis), bias, group=group, strides=without(steps), dilations=without(dilation),
+        **({"auto_pad": "SAME_UPPER"} if padding == "same" else {"pads": [p[side] for side in (0, 1) for p in without(padding)]}),
+    )  # fmt: skip
+    apart = ops.reshape(made, (batch, size, *shape_of(made)[1:]))
+    return ops.moveaxis(apart, 1, 2 + axis)
 
 
 @operator("ConvTranspose")

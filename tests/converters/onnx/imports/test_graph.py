@@ -560,3 +560,28 @@ def test_what_is_not_a_number_is_quantized_as_onnxruntime_does(dtype: str) -> No
     )
     x = np.array([np.nan, np.inf, -np.inf, 1.3, 1e9, -1e9, 0.25, 0.75], np.float32)
     np.testing.assert_array_equal(outputs(graphkit.load(model, lift=False), x)[0], reference(model, x)[0])
+
+
+@pytest.mark.parametrize("group", [1, 2])
+def test_a_convolution_over_four_axes(tmp_path: Path, group: int) -> None:
+    """Exporters of JAX write pooling of channels-last images as a convolution over all of their axes."""
+    model = graph_model(
+        [node("Conv", ["x", "w", "b"], ["y"], strides=[1, 2, 2, 1], pads=[0, 1, 0, 0, 0, 0, 1, 0], group=group)],
+        [info("x", "n", 2, 3, 6, 5, 4)],
+        ["y"],
+        weights(w=real(4, 2 // group, 1, 2, 2, 1), b=real(4)),
+    )
+    x = real(2, 2, 3, 6, 5, 4)
+    made = outputs(opened(model, tmp_path), x)[0]
+    w, b = real(4, 2 // group, 1, 2, 2, 1), real(4)
+    padded = np.pad(x, [(0, 0), (0, 0), (0, 0), (1, 0), (0, 1), (0, 0)])
+    each = 4 // group
+    for o in range(4):
+        inputs = padded[:, (o // each) * (2 // group) : (o // each + 1) * (2 // group)]
+        expected = b[o] + sum(
+            inputs[:, c, :, i : i + 6 : 2, j : j + 5 : 2] * w[o, c, 0, i, j, 0]
+            for c in range(2 // group)
+            for i in range(2)
+            for j in range(2)
+        )
+        np.testing.assert_allclose(made[:, o], expected, rtol=1e-4, atol=1e-5)
