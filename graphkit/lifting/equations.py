@@ -17,6 +17,7 @@ from graphkit.lifting.calls import NotExactError
 # (inputs, params, the spec of the first output, sizes) -> the output, or a tuple of them
 Op = Callable[[Sequence[Any], Mapping[str, Any], TensorSpec, "Sizes"], Any]
 OPS: dict[str, Op] = {}
+_MAX_FACTOR = 4096  # of a size that is counted by joining tensors of other sizes
 
 
 class Sizes:
@@ -46,7 +47,7 @@ class Sizes:
             return found
         parts = []
         for monomial, count in size.products():
-            if count < 0:
+            if not 0 <= count <= _MAX_FACTOR:
                 raise NotExactError(f"no tensor has the free size {size}.")
             part: Any = np.zeros((1,), np.int32)
             for atom in monomial:
