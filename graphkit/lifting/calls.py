@@ -230,7 +230,8 @@ class LiftGraph(ProgramGraph):
     def _numbered(self, atom: Atom) -> Array:
         if atom in self.variables:
             numbers = self.numbers(self.variables[atom])
-            return np.arange(numbers.start, numbers.stop, dtype=np.int64).reshape(atom.spec.shape)
+            kind = np.int32 if numbers.stop <= np.iinfo(np.int32).max else np.int64  # half the memory
+            return np.arange(numbers.start, numbers.stop, dtype=kind).reshape(atom.spec.shape)
         return np.full(atom.spec.shape, -1, np.int64)
 
     def is_zero(self, atom: Atom) -> bool:

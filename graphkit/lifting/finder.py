@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from hashlib import blake2b
 from importlib import import_module
 from typing import Any
 
@@ -103,19 +104,20 @@ def _tied(findings: Findings, claimed: set[Equation]) -> set[Any]:
     for equation in graph.program.equations:
         if equation not in covered and not all(graph.is_weight(v) for v in equation.outputs):
             tied.update(v for a in equation.inputs if graph.is_weight(a) for v in graph.roots(a))
+    keys: dict[int, Any] = {}  # by id of the call
     for variable, read in users.items():
-        if variable not in tied and len(read) > 1 and not _is_apart(graph, variable, read):
+        if variable not in tied and len(read) > 1 and not _is_apart(graph, variable, read, keys):
             tied.add(variable)
     return tied & set(users)
 
 
-def _is_apart(graph: LiftGraph, variable: Any, read: Sequence[tuple[LiftedCall, Any]]) -> bool:
+def _is_apart(graph: LiftGraph, variable: Any, read: Sequence[tuple[LiftedCall, Any]], keys: dict[int, Any]) -> bool:
     """Return whether layers that read a variable read different elements, or are one layer that is called several times."""
     own = graph.numbers(variable)
     counts = np.zeros(len(own), np.int64)
     seen: dict[Any, Any] = {}
     for call, weight in read:
-        key = layer_key(graph, call)
+        key = keys.get(id(call)) or keys.setdefault(id(call), layer_key(graph, call))
         if seen.setdefault(key, call) is not call:
             continue  # another call of the same layer
         places = graph.places(weight)
@@ -134,5 +136,10 @@ def layer_key(graph: LiftGraph, call: LiftedCall) -> Any:
         places = graph.places(weight)
         if not places or any((numbers < 0).any() for numbers in places):
             return (*parts, id(call))  # constants, or computed: never shared
-        parts += [(numbers.shape, numbers.tobytes()) for numbers in places]
+        parts += [(numbers.shape, _digest(numbers)) for numbers in places]
     return tuple(parts)
+
+
+def _digest(numbers: Any) -> bytes:
+    """Return a digest of the numbers of elements: keys with the numbers themselves would need the memory of the weights again."""
+    return blake2b(np.ascontiguousarray(numbers).data, digest_size=16).digest()
