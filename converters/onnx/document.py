@@ -83,7 +83,7 @@ class Document(NamedTuple):
         graph = self.message.graph.SerializeToString()
         fronts = [_front(w) for w in self.weights]
         size = len(graph) + sum(len(f) + w.array.nbytes for f, w in zip(fronts, self.weights, strict=True))
-        yield _without_graph(self.message) + _field(onnx.ModelProto.GRAPH_FIELD_NUMBER, size) + graph
+        yield _without_graph(self.message) + field_start(onnx.ModelProto.GRAPH_FIELD_NUMBER, size) + graph
         for front, weight in zip(fronts, self.weights, strict=True):
             yield front
             yield weight.payload()
@@ -177,12 +177,12 @@ def _without_graph(message: onnx.ModelProto) -> bytes:
 def _front(weight: Weight) -> bytes:
     """Return what precedes a weight's data: the initializer's field, its header, the field of the data."""
     header: bytes = weight.header.SerializeToString()
-    numbers = _field(onnx.TensorProto.RAW_DATA_FIELD_NUMBER, weight.array.nbytes)
+    numbers = field_start(onnx.TensorProto.RAW_DATA_FIELD_NUMBER, weight.array.nbytes)
     whole = len(header) + len(numbers) + weight.array.nbytes
-    return _field(onnx.GraphProto.INITIALIZER_FIELD_NUMBER, whole) + header + numbers
+    return field_start(onnx.GraphProto.INITIALIZER_FIELD_NUMBER, whole) + header + numbers
 
 
-def _field(number: int, size: int) -> bytes:
+def field_start(number: int, size: int) -> bytes:
     """Return the start of a length-delimited field of `size` bytes."""
     return _varint(number << 3 | _LENGTH_DELIMITED) + _varint(size)
 

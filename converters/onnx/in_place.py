@@ -22,6 +22,8 @@ from onnx import helper, numpy_helper
 
 from graphkit.core.errors import SerializationError
 
+from .document import field_start
+
 _MODEL_GRAPH, _GRAPH_INITIALIZER, _TENSOR_RAW_DATA = 7, 5, 9  # numbers of the fields that hold the data
 _VARINT, _LENGTH_DELIMITED = 0, 2
 _FIXED = {1: 8, 5: 4}  # wire type -> bytes
@@ -138,16 +140,7 @@ def _varint(data: Any, at: int, end: int) -> tuple[int, int]:
 
 
 def _field(number: int, payload: bytes) -> bytes:
-    return _encoded(number << 3 | _LENGTH_DELIMITED) + _encoded(len(payload)) + payload
-
-
-def _encoded(value: int) -> bytes:
-    made = bytearray()
-    while value > 0x7F:
-        made.append(value & 0x7F | 0x80)
-        value >>= 7
-    made.append(value)
-    return bytes(made)
+    return field_start(number, len(payload)) + payload
 
 
 # ----- arrays -----
