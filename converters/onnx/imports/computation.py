@@ -112,9 +112,11 @@ class NodeComputation:
         for place in self.stacked:  # outside of a trace, a loop makes a list
             made[place] = Stacked(ops.stack(made[place])) if isinstance(made[place], list) else made[place]
         leaves = flat_outputs(made)
-        if len(leaves) <= max(self.kept):
+        has_lists = any(isinstance(output, list) for output in made)
+        if len(leaves) <= max(self.kept) or (has_lists and len(leaves) > max(self.kept) + 1):
             raise UnsupportedError(
-                f"{self.where} has fewer outputs for these inputs than when the graph was built: a sequence has another length."
+                f"{self.where} gives {len(leaves)} tensors for these inputs, but gave {max(self.kept) + 1} when the graph was built: the "
+                "length of a sequence depends on a size. Give inputs of the sizes that the file declares."
             )
         kept = [_tensor_of(leaves[i]) for i in self.kept]
         return kept[0] if len(kept) == 1 else tuple(kept)

@@ -585,3 +585,16 @@ def test_a_convolution_over_four_axes(tmp_path: Path, group: int) -> None:
             for j in range(2)
         )
         np.testing.assert_allclose(made[:, o], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_sequence_of_another_length_than_in_the_file_is_refused(tmp_path: Path) -> None:
+    nodes = [
+        node("SplitToSequence", ["x"], ["parts"], axis=0, keepdims=1),
+        node("ConcatFromSequence", ["parts"], ["y"], axis=1),
+    ]
+    model = graph_model(nodes, [info("x", 3, 4)], ["y"], opset=17)
+    imported = opened(model, tmp_path)
+    np.testing.assert_array_equal(outputs(imported, real(3, 4))[0], reference(model, real(3, 4))[0])
+    for rows in (2, 5):
+        with pytest.raises(errors.UnsupportedError, match="length of a sequence"):
+            imported(real(rows, 4))
