@@ -31,6 +31,7 @@ class Operation(Recording):
         InvalidArgumentError: `name` is not a string or contains "/".
     """
 
+    fixes_sizes: bool = False  # whether the graph holds numbers that follow from the sizes of its inputs, also from the batch size
     makes_tensors: ClassVar[bool] = False  # whether a call without tensors computes something, unlike that of an Input
 
     def __init__(self, name: str | None = None) -> None:

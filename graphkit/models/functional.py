@@ -152,9 +152,10 @@ class Functional(Model):
     @cached_property
     def signature(self) -> Signature:
         """The inputs that the model accepts."""
+        # As in Keras, the batch size may differ from the one the model was built with, unless constants were computed from it.
+        is_fixed = any(operation.fixes_sizes for operation in self.operations)
         inputs = tuple(
-            # As in Keras, the batch size may differ from the one the model was built with.
-            InputInfo(name, (None, *t.shape[1:]) if t.shape else (), t.dtype, _is_optional(t))
+            InputInfo(name, (t.shape[0] if is_fixed else None, *t.shape[1:]) if t.shape else (), t.dtype, _is_optional(t))
             for name, t in zip(self.input_names, self.inputs, strict=True)
         )
         return Signature(f"model {self.name!r}", inputs, numbered(self._inputs_struct))

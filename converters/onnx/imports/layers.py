@@ -53,6 +53,7 @@ class _FromFile(Layer):
     """
 
     makes_tensors = True
+    fixes_sizes = True
 
     def __init__(self, weights: Sequence[Mapping[str, Any]] = (), **kwargs: Any) -> None:
         super().__init__(**{"autocast": False, **kwargs})

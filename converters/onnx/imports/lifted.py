@@ -232,6 +232,8 @@ def _input(tensor: SymbolicTensor, name: str, turned: bool = False) -> Any:
     order = (0, *range(2, tensor.ndim), 1) if turned else range(tensor.ndim)
     made: SymbolicTensor = Input(batch_shape=tuple(tensor.shape[a] for a in order), dtype=tensor.dtype, name=name)
     made.spec = TensorSpec(tuple(tensor.spec.shape[a] for a in order), tensor.dtype)
+    assert made.history is not None
+    made.history.operation.fixes_sizes = True
     return made
 
 

@@ -596,5 +596,17 @@ def test_a_sequence_of_another_length_than_in_the_file_is_refused(tmp_path: Path
     imported = opened(model, tmp_path)
     np.testing.assert_array_equal(outputs(imported, real(3, 4))[0], reference(model, real(3, 4))[0])
     for rows in (2, 5):
-        with pytest.raises(errors.UnsupportedError, match="length of a sequence"):
+        with pytest.raises(errors.ShapeError, match="expects shape"):
             imported(real(rows, 4))
+
+
+@pytest.mark.parametrize("lift", [False, True])
+def test_a_batch_of_another_size_than_in_the_file_is_refused(tmp_path: Path, lift: bool) -> None:
+    """Unlike layers of Keras, the nodes of a file hold numbers that follow from its batch size."""
+    nodes = [node("Relu", ["x"], ["r"]), node("Reshape", ["r", "s"], ["y"])]
+    model = graph_model(nodes, [info("x", 1, 2, 3)], ["y"], weights(s=np.array([1, -1])))
+    imported = graphkit.load(model, lift=lift)
+    assert outputs(imported, real(1, 2, 3))[0].shape == (1, 6)
+    for run in (imported, imported.predict):
+        with pytest.raises(errors.ShapeError, match=r"expects shape \(1, 2, 3\), got \(4, 2, 3\)"):
+            run(real(4, 2, 3))
